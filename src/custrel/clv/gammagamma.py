@@ -1,0 +1,238 @@
+r"""Gamma-Gamma: each customer has a mean purchase value of their own, and single purchases scatter around it.
+
+Values of one customer are Gamma(p, :math:`\nu`); :math:`\nu` differs among customers as Gamma(q, gamma). So the mean that we
+saw is drawn towards the mean of all, the more so the fewer purchases it rests on.
+
+It wants the number of purchases behind each customer's mean and that mean, of customers who have one, all above 0. It assumes
+that how much is spent has nothing to do with how often: `independence` gives the figure.
+
+References
+----------
+.. [1] Fader, P. S., & Hardie, B. G. S. (2013). The Gamma-Gamma Model of Monetary Value. Note 025.
+   http://www.brucehardie.com/notes/025/
+.. [2] Fader, P. S., Hardie, B. G. S., & Lee, K. L. (2005). RFM and CLV: Using Iso-Value Curves for Customer Base Analysis.
+   Journal of Marketing Research 42(4), 415-430. https://doi.org/10.1509/jmkr.2005.42.4.415
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+from scipy.special import gammaln, ndtri, psi
+
+from custrel.errors import AssumptionWarning, ConvergenceError, DomainError
+from custrel.fit import Fit, checked_level, fit_law
+from custrel.stats.estimate import Estimate
+from custrel.stats.family import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from custrel.history import History
+    from custrel.stats.draw import SharedNumbers
+    from custrel.stats.estimate import Array
+
+__all__ = ["GammaGamma"]
+
+NOTABLE = 0.3  # a correlation from which on independence is not a fair account of the data
+
+
+@dataclass(frozen=True, eq=False)
+class GammaGamma(Family):
+    r"""The gamma-gamma law of mean purchase value [1]_ [2]_.
+
+    Parameters
+    ----------
+    p
+        Shape of one customer's purchase values: the larger, the less they scatter.
+    q, gamma
+        Shape and scale of the spread among customers: the mean over all of them is p gamma / (q - 1), finite for q > 1.
+
+    Raises
+    ------
+    DomainError
+        If a parameter is not positive and finite.
+
+    References
+    ----------
+    .. [1] Fader, P. S., & Hardie, B. G. S. (2013). The Gamma-Gamma Model of Monetary Value. Note 025.
+       http://www.brucehardie.com/notes/025/
+    .. [2] Fader, P. S., Hardie, B. G. S., & Lee, K. L. (2005). RFM and CLV: Using Iso-Value Curves for Customer Base
+       Analysis. Journal of Marketing Research 42(4), 415-430. https://doi.org/10.1509/jmkr.2005.42.4.415
+
+    Examples
+    --------
+    Page 5 of [1]_: the mean over all CDNOW customers.
+
+    >>> law = GammaGamma(p=6.25, q=3.74, gamma=15.44)
+    >>> round(law.population_mean, 2)
+    35.22
+    """
+
+    p: float | Array
+    q: float | Array
+    gamma: float | Array
+
+    limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
+        {
+            ("p", True): " (single purchases of a customer do not scatter)",
+            ("q", True): " (customers do not differ in their mean value)",
+            ("gamma", True): " (customers do not differ in their mean value)",
+        }
+    )
+
+    def log_likelihood(self, h: History) -> Array:
+        """Equation (1a) of [1]_: the density of the mean value z of x purchases, in logarithms."""
+        p, q, gamma = self
+        x, z = h.paid, h.spend
+        norm = gammaln(p * x + q) - gammaln(p * x) - gammaln(q)
+        return np.asarray(norm - q * np.log1p(x * z / gamma) - p * x * np.log1p(gamma / (x * z)) - np.log(z))
+
+    def score(self, h: History) -> Array:
+        """Derivatives of equation (1a) in p, q, gamma."""
+        p, q, gamma = self
+        x, z = h.paid, h.spend
+        both = psi(p * x + q)
+        return np.stack(
+            [
+                x * (both - psi(p * x) - np.log1p(gamma / (x * z))),
+                both - psi(q) - np.log1p(x * z / gamma),
+                q / gamma - (p * x + q) / (gamma + x * z),
+            ]
+        )
+
+    @property
+    def population_mean(self) -> float | Array:
+        """Mean purchase value over all customers, p gamma / (q - 1); inf where q <= 1, since no finite mean exists."""
+        p, q, gamma = (np.asarray(value) for value in self)
+        with np.errstate(divide="ignore"):
+            mean = np.where(q > 1, p * gamma / np.maximum(q - 1, 0), np.inf)
+        return mean if mean.ndim else float(mean)
+
+    def expected_spend(self, h: History) -> Array:
+        """Equation (5) of [1]_: a customer's expected mean value, given the mean of what they bought so far.
+
+        Customers without a purchase to average over get the mean of all; inf where that, or the customer's own
+        expectation, is not finite (p x + q <= 1).
+
+        Examples
+        --------
+        >>> from custrel import History
+        >>> law = GammaGamma(p=6.25, q=3.74, gamma=15.44)
+        >>> h = History(x=[1, 0], t_x=[1, 0], T=[39, 39], spend=[100.0, np.nan])
+        >>> law.expected_spend(h).round(2)
+        array([80.26, 35.22])
+        """
+        p, q, gamma = self
+        x, z = h.paid, _spend_of(h)
+        left = p * x + q - 1
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(left > 0, p * (gamma + x * np.where(x > 0, z, 0.0)) / left, np.inf)
+
+    def future(self, h: History, numbers: SharedNumbers) -> tuple[Array, Iterator[Array]]:
+        """One future of each customer in each draw: a level ``(draws, customers)``, and for each purchase to come a column
+        ``(draws, 1)`` by which that level is multiplied.
+        """
+        p, q, gamma = self
+        x, who = np.unique(h.paid, return_inverse=True)
+        seen = h.paid * np.where(h.paid > 0, _spend_of(h), 0.0)
+        level = (gamma + seen) / numbers.gamma(p * x + q)[:, who]
+        return level, (numbers.gamma(p) for _ in itertools.count())
+
+    def simulate(self, purchases: Array, rng: np.random.Generator) -> Array:
+        """Mean value of that many purchases of new customers, NaN where there are none.
+
+        Examples
+        --------
+        >>> law = GammaGamma(p=6.25, q=3.74, gamma=15.44)
+        >>> spend = law.simulate(np.full(200_000, 3.0), np.random.default_rng(1))
+        >>> abs(spend.mean() - 35.22) < 0.5
+        True
+        """
+        p, q, gamma = self
+        x = np.asarray(purchases, dtype=float)
+        nu = rng.gamma(q, 1 / np.asarray(gamma), x.size)
+        return np.asarray(rng.gamma(p * np.maximum(x, 1)) / nu / np.where(x > 0, x, np.nan))
+
+    @classmethod
+    def fit(cls, h: History) -> Fit[Self]:
+        """The parameters with the highest likelihood, from the customers who have a mean value above 0.
+
+        How many were left out, and how far the data depart from independence of spend and frequency, stands in
+        the fit's diagnosis.
+
+        Raises
+        ------
+        DomainError
+            If the history carries no spend.
+        ConvergenceError
+            If the likelihood has no peak; the message says why.
+
+        Warns
+        -----
+        AssumptionWarning
+            If spend and frequency correlate beyond 0.3 in absolute value.
+        """
+        known = (h.paid > 0) & (np.nan_to_num(_spend_of(h)) > 0)
+        if not known.any():
+            raise ConvergenceError(f"{cls.__name__}: none of {h.customers:,.0f} customers has a mean value above 0 to learn from")
+        data = h.take(known)
+        found = _independence(cls, data)
+        fit = fit_law(cls, data, cls.starts(data), (_left_out(h, data), *found))
+        return fit
+
+    @classmethod
+    def starts(cls, h: History) -> list[Self]:
+        """The mean of the data with several spreads."""
+        mean = float(np.average(_spend_of(h), weights=h.weights))
+        return [cls(p, q, mean * (q - 1) / p) for p, q in ((4.0, 4.0), (1.0, 2.0), (10.0, 10.0))]
+
+    @staticmethod
+    def independence(h: History, *, level: float = 0.95) -> Estimate:
+        """Correlation of mean value with the number of purchases behind it, which the law takes to be 0.
+
+        Pearson's correlation over customers with repeat purchases, with Fisher's interval; nan where all
+        customers have the same number or the same value, or there are fewer than four.
+
+        Examples
+        --------
+        >>> from custrel.datasets import cdnow_summary
+        >>> GammaGamma.independence(cdnow_summary())
+        0.1138 (0.05044 to 0.1762, 95 % pearson, n = 946)
+        """
+        half = ndtri(0.5 + checked_level(level) / 2)
+        data = h.take((h.paid > 0) & (np.nan_to_num(_spend_of(h)) > 0))
+        n, bounds = int(data.customers), (float("nan"),) * 3
+        few = 4
+        if n >= few and np.ptp(data.paid) > 0 and np.ptp(_spend_of(data)) > 0:
+            c = np.cov(data.paid, _spend_of(data), aweights=data.weights)
+            rho = c[0, 1] / np.sqrt(c[0, 0] * c[1, 1])
+            wide = half / np.sqrt(n - 3) if n > few - 1 else np.inf
+            bounds = tuple(float(np.tanh(np.arctanh(np.clip(rho, -1 + 1e-15, 1 - 1e-15)) + s * wide)) for s in (0, -1, 1))
+        return Estimate(*bounds, n=n, method="pearson", level=level)
+
+
+def _spend_of(h: History) -> Array:
+    if h.spend is None:
+        raise DomainError("GammaGamma needs each customer's mean spend; this history has none (map the column 'amount' in the log)")
+    return h.spend
+
+
+def _left_out(h: History, data: History) -> str:
+    out = h.customers - data.customers
+    return f"Fitted to {data.customers:,.0f} customers; {out:,.0f} without a mean value above 0 were left out."
+
+
+def _independence(law: type[GammaGamma], data: History) -> tuple[str, ...]:
+    rho = law.independence(data)
+    if np.isnan(rho.value):
+        return ("Whether spend and frequency are independent cannot be told from these data.",)
+    said = f"Spend and frequency correlate at {rho.value:.2f} ({rho.low:.2f} to {rho.high:.2f}); the law takes them to be independent."
+    if min(abs(rho.low), abs(rho.high)) > NOTABLE and rho.low * rho.high > 0:
+        warnings.warn(said, AssumptionWarning, stacklevel=4)
+    return (said,)

@@ -1,0 +1,197 @@
+"""LifetimeValue: what each customer is worth over a horizon, with the doubt of all that goes into it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from custrel import serial
+from custrel.clv.bgnbd import BGNBD
+from custrel.clv.gammagamma import GammaGamma
+from custrel.clv.law import PurchaseLaw, discount_per_unit, horizon_in
+from custrel.errors import DomainError, NotFittedError, nearest
+from custrel.fit import Fit, checked_level
+from custrel.frames import leave
+from custrel.stats.draw import SharedNumbers
+
+if TYPE_CHECKING:
+    from custrel.history import History
+    from custrel.stats.estimate import Array
+
+__all__ = ["LifetimeValue"]
+
+CELLS = 1 << 17  # draws x customers held at a time: a core's cache holds them
+
+
+@serial.storable
+class LifetimeValue:
+    """Expected discounted margin of each customer's purchases to come: a law of purchases times a law of spend.
+
+    Parameters
+    ----------
+    purchases
+        Law of purchases.
+    spend
+        Law of mean purchase value.
+
+    Attributes
+    ----------
+    purchases_, spend_
+        The two fits, after `fit`.
+
+    Examples
+    --------
+    >>> from custrel.datasets import cdnow_summary
+    >>> h = cdnow_summary()
+    >>> ltv = LifetimeValue(purchases=BGNBD, spend=GammaGamma).fit(h)
+    >>> table = ltv.predict(h, horizon=39, margin=0.3, annual_discount_rate=0.10, level=0.9)
+    >>> list(table.columns)
+    ['customer_id', 'p_alive', 'expected_purchases', 'expected_spend', 'clv', 'low', 'high']
+    """
+
+    def __init__(self, purchases: type[PurchaseLaw] = BGNBD, spend: type[GammaGamma] = GammaGamma) -> None:
+        self.purchases = purchases
+        self.spend = spend
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The two laws, as scikit-learn asks for them."""
+        del deep
+        return {"purchases": self.purchases, "spend": self.spend}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set laws by name, as scikit-learn does."""
+        for name, value in params.items():
+            if name not in self.get_params():
+                raise DomainError(f"LifetimeValue has no parameter {name!r}{nearest(name, self.get_params())}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        return f"LifetimeValue(purchases={self.purchases.__name__}, spend={self.spend.__name__})"
+
+    def fit(self, h: History, y: None = None) -> Self:
+        """Fit both laws.
+
+        Parameters
+        ----------
+        h
+            History with spend.
+        y
+            Not used.
+
+        Raises
+        ------
+        ConvergenceError
+            If a likelihood has no peak.
+        DomainError
+            If the history carries no spend.
+        """
+        del y
+        self.spend_: Fit[GammaGamma] = self.spend.fit(h)
+        self.purchases_: Fit[Any] = self.purchases.fit(h)
+        return self
+
+    def predict(
+        self,
+        h: History,
+        *,
+        horizon: float | str,
+        annual_discount_rate: float = 0.0,
+        margin: float = 1.0,
+        level: float | None = 0.9,
+        draws: int = 1000,
+        seed: int = 0,
+    ) -> Any:
+        """What each customer is worth from the end of observation to the horizon.
+
+        Parameters
+        ----------
+        h
+            The customers; a customer's figures do not depend on who else is in it.
+        horizon
+            In the unit of the history, or a duration such as ``"365D"``.
+        annual_discount_rate
+            Effective annual rate; a purchase is discounted from its own moment, continuously.
+        margin
+            Share of the purchase value that is earned.
+        level
+            The share of customers whose realised value should fall between low and high: the interval carries the
+            doubt about the parameters, the chance in their purchases and in the value of each. None leaves it out.
+        draws, seed
+            How many futures each interval is made of, and where they start.
+
+        Returns
+        -------
+        A frame of the caller's library, a row for each customer in the history's order: customer_id, p_alive,
+        expected_purchases (within the horizon, not discounted), expected_spend (mean value of a purchase), clv
+        (margin x expected_spend x discounted expected purchases), low, high.
+        """
+        purchases, spend = self._models()
+        _check_margin(margin)
+        t = horizon_in(h, horizon)
+        distinct, rows = h.collapse()
+        worth = purchases.discounted_expected_purchases(distinct, t, annual_discount_rate=annual_discount_rate)[rows]
+        expected_spend = spend.expected_spend(h)
+        columns = {
+            "customer_id": h.customer_id,
+            "p_alive": purchases.p_alive(distinct)[rows],
+            "expected_purchases": purchases.expected_purchases(distinct, t)[rows],
+            "expected_spend": expected_spend,
+            "clv": margin * expected_spend * worth,
+        }
+        if level is not None:
+            delta = discount_per_unit(annual_discount_rate, h.unit)
+            low, high = self._bounds(h, float(t), delta, checked_level(level), draws, seed)
+            columns |= {"low": margin * low, "high": margin * high}
+        return leave(columns, like=h.like)
+
+    def _models(self) -> tuple[Any, GammaGamma]:
+        if not hasattr(self, "purchases_"):
+            raise NotFittedError("LifetimeValue: call fit(history) before predict")
+        return self.purchases_.model, self.spend_.model
+
+    def _bounds(self, h: History, t: float, delta: float, level: float, draws: int, seed: int) -> tuple[Array, Array]:
+        """Quantiles of the realised value, block by block, so that memory does not grow with customers or horizon."""
+        laws = self.purchases_.draws(draws, seed=seed), self.spend_.draws(draws, seed=seed + 1)
+        tails = [(1 - level) / 2, (1 + level) / 2]
+        numbers = SharedNumbers(draws, seed)
+        parts = [
+            np.quantile(_futures(block, laws, t, delta, numbers.again()), tails, axis=0)
+            for block in h.blocks(max(1, CELLS // draws))
+        ]
+        low, high = np.concatenate(parts, axis=1)
+        return low, high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain contents of both fits."""
+        self._models()
+        return {"purchases": serial.to_plain(self.purchases_), "spend": serial.to_plain(self.spend_)}
+
+    @classmethod
+    def from_dict(cls, contents: dict[str, Any]) -> Self:
+        """The fitted estimator that `to_dict` wrote."""
+        purchases, spend = (serial.from_plain(contents[name]) for name in ("purchases", "spend"))
+        made = cls(purchases=type(purchases.model), spend=type(spend.model))
+        made.purchases_, made.spend_ = purchases, spend
+        return made
+
+    def to_json(self) -> str:
+        """JSON text that `custrel.from_json` reads."""
+        return serial.to_json(self)
+
+
+def _futures(h: History, laws: tuple[Any, GammaGamma], t: float, delta: float, numbers: SharedNumbers) -> Array:
+    """Realised discounted value of each customer in each draw, ``(draws, customers)``: live the futures, add them up."""
+    purchases, spend = laws
+    future = purchases.future(h, numbers)
+    level, values = spend.future(h, numbers)
+    total = np.zeros(level.size)
+    for (cells, times), value in zip(future.purchases(t, numbers), values, strict=False):
+        total[cells] += value.ravel()[cells // len(h)] * np.exp(-delta * times)
+    return total.reshape(level.shape) * level
+
+
+def _check_margin(margin: float) -> None:
+    if not np.isfinite(margin) or margin < 0:
+        raise DomainError(f"margin must be a share of 0 or more, such as 0.3, got {margin!r}")

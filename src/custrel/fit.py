@@ -1,0 +1,268 @@
+"""Fit: a law with its parameters found, how sure they are, and in words how the finding went."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+import numpy as np
+from scipy.special import ndtri
+
+from custrel import serial
+from custrel.errors import ConvergenceError, DomainError
+from custrel.frames import leave
+from custrel.stats.family import Family
+from custrel.stats.maximise import FLATTEST, Peak, maximise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from custrel.history import History
+    from custrel.stats.estimate import Array
+
+__all__ = ["Diagnosis", "Fit", "fit_law"]
+
+Law = TypeVar("Law", bound=Family)
+
+BLOCK = 32_768  # rows: a block's temporaries stay in a core's cache
+SAMPLE = 16_384  # rows of the first climb
+
+
+@serial.storable
+@dataclass(frozen=True)
+class Diagnosis:
+    """How the search for the parameters went: figures, and in words what a user should know.
+
+    Parameters
+    ----------
+    findings
+        Sentences; what the data say against the law comes here too.
+    gradient
+        Largest slope left at the peak, per customer and log parameter.
+    condition
+        Condition number of the Hessian on the log scale.
+    starts, agreeing
+        How many starts were tried; how many ended at the same peak.
+
+    Examples
+    --------
+    >>> print(Diagnosis((), gradient=1e-9, condition=40.0, starts=3, agreeing=3))
+    A peak: gradient 1e-09 per customer, condition number 40, 3 of 3 starts agree.
+    """
+
+    findings: tuple[str, ...]
+    gradient: float
+    condition: float
+    starts: int
+    agreeing: int
+
+    def __str__(self) -> str:
+        peak = f"A peak: gradient {self.gradient:.0e} per customer, condition number {self.condition:.3g}"
+        return "\n".join((f"{peak}, {self.agreeing} of {self.starts} starts agree.", *self.findings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain contents."""
+        return {**vars(self), "findings": list(self.findings)}
+
+    @classmethod
+    def from_dict(cls, contents: dict[str, Any]) -> Self:
+        """The diagnosis that `to_dict` wrote."""
+        return cls(**{**contents, "findings": tuple(contents["findings"])})
+
+
+@serial.storable
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Generic[Law]):
+    """A fitted law: `model` is the value whose methods are the equations; the rest says how sure it is.
+
+    Parameters
+    ----------
+    model
+        The law at the peak of its likelihood.
+    log_likelihood
+        Height of the peak.
+    n
+        Customers that the likelihood was made of.
+    log_covariance
+        Covariance of the logarithms of the parameters, ``(parameters, parameters)``: the inverse of the observed information.
+    diagnosis
+        How the search went, in words.
+    like
+        The library whose frames answers leave as.
+
+    Examples
+    --------
+    >>> from custrel import History, clv
+    >>> from custrel.datasets import cdnow_summary
+    >>> fit = clv.BGNBD.fit(cdnow_summary())
+    >>> fit
+    Fit of BGNBD to 2,357 customers: r = 0.243, alpha = 4.414, a = 0.793, b = 2.426; log-likelihood -9,582.43
+    >>> round(fit.aic, 1), round(fit.bic, 1)
+    (19172.9, 19195.9)
+    """
+
+    model: Law
+    log_likelihood: float
+    n: int
+    log_covariance: Array
+    diagnosis: Diagnosis
+    like: str = "pandas"
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{name} = {value:.4g}" for name, value in zip(self.model.names(), self.model, strict=True))
+        head = f"Fit of {type(self.model).__name__} to {self.n:,} customers"
+        return f"{head}: {found}; log-likelihood {self.log_likelihood:,.2f}"
+
+    @property
+    def parameters(self) -> Array:
+        """The parameters as an array, in the paper's order."""
+        return np.asarray(tuple(self.model))
+
+    @property
+    def covariance(self) -> Array:
+        """Covariance of the parameters themselves, by the delta method."""
+        return np.asarray(self.log_covariance * np.outer(self.parameters, self.parameters))
+
+    @property
+    def standard_errors(self) -> Array:
+        """Standard error of each parameter."""
+        return np.sqrt(np.diag(self.covariance))
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, smaller is better."""
+        return 2 * self.parameters.size - 2 * self.log_likelihood
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion with n = customers, smaller is better."""
+        return float(np.log(self.n)) * self.parameters.size - 2 * self.log_likelihood
+
+    def table(self, *, level: float = 0.95) -> Any:
+        """The parameters with their doubt, a row each, as a frame of the caller's library.
+
+        Columns: parameter, estimate, standard_error, low, high. The interval is made on the log scale, so it never
+        reaches below 0.
+
+        Parameters
+        ----------
+        level
+            The share of repeats in which such an interval holds the truth.
+        """
+        half = ndtri(0.5 + checked_level(level) / 2) * np.sqrt(np.diag(self.log_covariance))
+        columns = {
+            "parameter": np.asarray(self.model.names(), dtype=object),
+            "estimate": self.parameters,
+            "standard_error": self.standard_errors,
+            "low": self.parameters * np.exp(-half),
+            "high": self.parameters * np.exp(half),
+        }
+        return leave(columns, like=self.like)
+
+    def draws(self, n: int, *, seed: int) -> Law:
+        """The law with `n` draws of its parameters, each ``(n, 1)``: what it answers has a row for each draw.
+
+        Laplace's approximation: the logarithms of the parameters are normal about the peak, with `log_covariance`.
+
+        Parameters
+        ----------
+        n
+            Number of draws.
+        seed
+            The same seed gives the same draws.
+        """
+        rng = np.random.default_rng(seed)
+        places = rng.multivariate_normal(self.model.to_log(), self.log_covariance, size=n, method="cholesky")
+        return type(self.model).from_log(places)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain contents."""
+        plain = {"model": serial.to_plain(self.model), "diagnosis": serial.to_plain(self.diagnosis)}
+        return {**vars(self), **plain, "log_covariance": self.log_covariance.tolist()}
+
+    @classmethod
+    def from_dict(cls, contents: dict[str, Any]) -> Self:
+        """The fit that `to_dict` wrote."""
+        parts = {name: serial.from_plain(contents[name]) for name in ("model", "diagnosis")}
+        return cls(**{**contents, **parts, "log_covariance": np.asarray(contents["log_covariance"])})
+
+    def to_json(self) -> str:
+        """JSON text that `custrel.from_json` reads."""
+        return serial.to_json(self)
+
+
+def checked_level(level: float) -> float:
+    """A level strictly between 0 and 1.
+
+    >>> checked_level(95)
+    Traceback (most recent call last):
+    custrel.errors.DomainError: level must lie between 0 and 1, got 95
+    """
+    if not 0 < level < 1:
+        raise DomainError(f"level must lie between 0 and 1, got {level}")
+    return level
+
+
+class _Likelihood:
+    """The mean log-likelihood of a law on the log scale of its parameters, summed over blocks by two or more threads."""
+
+    def __init__(self, law: type[Any], data: History, pool: ThreadPoolExecutor) -> None:
+        self.law, self.customers = law, data.customers
+        self.blocks = list(data.blocks(BLOCK))
+        self.each = pool.map if len(self.blocks) > 1 else map
+
+    def value(self, position: Array) -> float:
+        model = self.law.from_log(position)
+        return float(sum(self.each(lambda h: h.weights @ model.log_likelihood(h), self.blocks)) / self.customers)
+
+    def gradient(self, position: Array) -> Array:
+        model = self.law.from_log(position)
+        score = sum(self.each(lambda h: model.score(h) @ h.weights, self.blocks))
+        return np.asarray(np.exp(position) * score / self.customers)
+
+
+def fit_law(law: type[Law], data: History, starts: Sequence[Law], findings: tuple[str, ...] = ()) -> Fit[Law]:
+    """The peak of a law's likelihood, or a `ConvergenceError` that says why there is none.
+
+    Parameters
+    ----------
+    law
+        A family with `log_likelihood` and `score`.
+    data
+        Distinct histories with their numbers.
+    starts
+        Where to start; the first is the middle of the search box.
+    findings
+        What the law found in the data beforehand.
+    """
+    with ThreadPoolExecutor() as pool:
+        hill = _Likelihood(law, data, pool)
+        every = max(1, len(data) // SAMPLE)
+        foothill = _Likelihood(law, data.take(slice(None, None, every)), pool) if every > 1 else None
+        peak = maximise(hill, [start.to_log() for start in starts], foothill=foothill)
+    size = float(np.abs(peak.gradient).max())
+    diagnosis = Diagnosis(findings, size, peak.condition, peak.starts, int(peak.agreeing))
+    if not peak.is_peak:
+        raise ConvergenceError(_why(law, peak, int(data.customers)), diagnosis)
+    covariance = np.linalg.inv(-peak.hessian) / data.customers
+    return Fit(law.from_log(peak.position), peak.value * data.customers, int(data.customers), covariance, diagnosis, data.like)
+
+
+def _why(law: type[Law], peak: Peak, customers: int) -> str:
+    """What is wrong with a likelihood that has no peak, in words."""
+    head = f"{law.__name__}: the likelihood of these {customers:,} customers has no peak"
+    limits = getattr(law, "limits", {})
+    ran = [
+        f"{name} runs to {'infinity' if away > 0 else 'zero'}{limits.get((name, away > 0), '')}"
+        for name, away, gone in zip(law.names(), peak.distance, peak.at_edge, strict=True)
+        if gone
+    ]
+    if ran:
+        return f"{head}: {'; '.join(ran)}"
+    if peak.condition >= FLATTEST:
+        slope, axes = np.linalg.eigh(peak.hessian)
+        flat = axes[:, np.argmax(slope)]
+        names = ", ".join(name for name, part in zip(law.names(), flat, strict=True) if abs(part) > 0.3 * abs(flat).max())
+        return f"{head}: {names} can move together without changing it, so these data cannot tell them apart"
+    return f"{head} that could be reached: a slope of {np.abs(peak.gradient).max():.1e} per customer is left"

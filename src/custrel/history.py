@@ -1,0 +1,331 @@
+"""History: what a law needs to know of each customer. The wall: frames on one side, arrays on this one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from custrel.errors import DomainError, one_of
+from custrel.frames import leave, read_columns
+from custrel.stats.estimate import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["DAYS", "History", "PurchaseTimes"]
+
+DAYS: Mapping[str, float] = MappingProxyType(
+    {
+        "microsecond": 1 / 86_400_000_000,
+        "second": 1 / 86_400,
+        "minute": 1 / 1440,
+        "hour": 1 / 24,
+        "day": 1.0,
+        "week": 7.0,
+        "month": 365.25 / 12,
+        "quarter": 365.25 / 4,
+        "year": 365.25,
+    }
+)
+"""Length of each unit in days; a year is 365.25 days, a month a twelfth of it."""
+
+_PER_CUSTOMER = ("customer_id", "x", "t_x", "T", "spend", "n", "log_gaps")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class History:
+    """For each customer: how many repeat purchases, when the last one, observed how long, and their mean value.
+
+    Parameters
+    ----------
+    x
+        Repeat purchases: purchases after the first one, shape ``(customers,)``.
+    t_x
+        Time from the first purchase to the last one, in `unit`; 0 where x is 0.
+    T
+        Time from the first purchase to the end of observation, in `unit`.
+    spend
+        Mean value of a purchase, NaN where there is none; of which purchases, `spend_of` says.
+    customer_id
+        Who; the row's number if not given.
+    n
+        How many customers share the row, 1 if not given; `distinct` sets it.
+    log_gaps
+        Sum of the logarithms of the times between purchases, which laws of regular purchasing need.
+    unit
+        Unit of t_x and T: day, week, month, year or hour.
+    grain
+        Purchases of one customer within one grain were counted as one purchase.
+    until
+        End of observation.
+    spend_of
+        Whether `spend` is the mean over repeat purchases (``"repeat"``) or over all (``"all"``).
+    like
+        The library whose frames answers leave as.
+    counts
+        What was merged or left out on the way here, by reason.
+
+    Raises
+    ------
+    DomainError
+        If an array has another length, or a row is impossible: negative or broken counts, not 0 <= t_x <= T,
+        repeat purchases without a time or a time without them.
+
+    Examples
+    --------
+    >>> h = History(x=[2, 0], t_x=[30.43, 0], T=[38.86, 38.86], unit="week")
+    >>> h
+    History of 2 customers: 2 repeat purchases by 1 of them, watched for up to 38.86 weeks
+    >>> h.x
+    array([2., 0.])
+    """
+
+    x: Array
+    t_x: Array
+    T: Array
+    spend: Array | None = None
+    customer_id: NDArray[Any] | None = None
+    n: Array | None = None
+    log_gaps: Array | None = None
+    unit: str = "week"
+    grain: str = "day"
+    until: str | None = None
+    spend_of: str = "repeat"
+    like: str = "pandas"
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        one_of("unit", self.unit, DAYS)
+        one_of("spend_of", self.spend_of, ["repeat", "all"])
+        size = np.size(self.x)
+        for name in _PER_CUSTOMER:
+            given = getattr(self, name)
+            if given is None and name == "customer_id":
+                given = np.arange(size)
+            if given is None:
+                continue
+            values = np.asarray(given) if name == "customer_id" else _numbers(name, given)
+            if values.shape != (size,):
+                raise DomainError(f"History: {name} must have shape ({size},) as x has, got {values.shape}")
+            object.__setattr__(self, name, _frozen(values))
+        object.__setattr__(self, "counts", MappingProxyType(dict(self.counts)))
+        _refuse_impossible_rows(self.x, self.t_x, self.T)
+
+    def __len__(self) -> int:
+        return int(self.x.size)
+
+    def __repr__(self) -> str:
+        who = f"{self.customers:,.0f} customers"
+        rows = "" if self.n is None else f" in {len(self):,} distinct rows"
+        buyers = f"{float(self.weights @ (self.x > 0)):,.0f} of them"
+        longest = f"{self.T.max(initial=0):.4g} {self.unit}s"
+        bought = f"{float(self.weights @ self.x):,.0f} repeat purchases by {buyers}"
+        return f"History of {who}{rows}: {bought}, watched for up to {longest}"
+
+    @property
+    def weights(self) -> Array:
+        """How many customers each row stands for."""
+        return np.ones(len(self)) if self.n is None else self.n
+
+    @property
+    def customers(self) -> float:
+        """How many customers in all."""
+        return float(self.weights.sum())
+
+    @property
+    def paid(self) -> Array:
+        """How many purchases each mean in `spend` rests on."""
+        return self.x + (self.spend_of == "all")
+
+    @property
+    def years(self) -> float:
+        """Length of the unit in years."""
+        return DAYS[self.unit] / DAYS["year"]
+
+    def take(self, rows: Any) -> Self:
+        """The history of some rows: a mask, a slice or indices.
+
+        >>> len(History(x=[2, 0], t_x=[3, 0], T=[4, 4]).take([True, False]))
+        1
+        """
+        picked = {name: getattr(self, name) for name in _PER_CUSTOMER}
+        return replace(self, **{k: v if v is None else v[np.asarray(rows) if isinstance(rows, list) else rows]
+                                for k, v in picked.items()})
+
+    def blocks(self, size: int) -> Iterator[Self]:
+        """The history in consecutive pieces of at most `size` rows."""
+        return (self.take(slice(start, start + size)) for start in range(0, len(self), size))
+
+    def distinct(self) -> Self:
+        """Equal histories as one row with their number in `n`: all that a likelihood of purchases needs.
+
+        Whole-day data shrink three- to fifty-fold. Who is who, and what they spent, is left behind.
+
+        >>> h = History(x=[0, 2, 0], t_x=[0, 3, 0], T=[4, 4, 4]).distinct()
+        >>> h.x, h.n
+        (array([0., 2.]), array([2., 1.]))
+        """
+        return self.collapse()[0]
+
+    def collapse(self) -> tuple[Self, NDArray[np.intp]]:
+        """The distinct histories, and for each customer the row that holds theirs: ``distinct.take(rows)`` is h.
+
+        >>> History(x=[0, 2, 0], t_x=[0, 3, 0], T=[4, 4, 4]).collapse()[1]
+        array([0, 1, 0])
+        """
+        first, rows, n = _groups((self.x, self.t_x, self.T, self.log_gaps))
+        if self.n is not None:
+            n = np.bincount(rows, weights=self.n, minlength=len(first))
+        bare = replace(self, spend=None, customer_id=None)
+        return replace(bare.take(first), n=n.astype(float), customer_id=None), rows
+
+    def to_frame(self) -> Any:
+        """The history as a frame of the caller's library: customer_id, x, t_x, T, and spend where it is known.
+
+        >>> History(x=[2], t_x=[3], T=[4], customer_id=["c1"]).to_frame()
+          customer_id  x  t_x    T
+        0          c1  2  3.0  4.0
+        """
+        columns: dict[str, Any] = {"customer_id": self.customer_id, "x": self.x.astype(np.int64)}
+        columns |= {"t_x": self.t_x, "T": self.T}
+        columns |= {k: getattr(self, k) for k in ("spend", "n", "log_gaps") if getattr(self, k) is not None}
+        return leave(columns, like=self.like)
+
+    @classmethod
+    def from_summary(
+        cls,
+        frame: Any,
+        *,
+        unit: str,
+        x: str = "x",
+        t_x: str = "t_x",
+        T: str = "T",
+        spend: str | None = None,
+        customer_id: str | None = None,
+        spend_of: str = "repeat",
+    ) -> Self:
+        """Read a table with a row for each customer, such as other packages make.
+
+        Parameters
+        ----------
+        frame
+            Any frame.
+        unit
+            Unit of t_x and T.
+        x, t_x, T, spend, customer_id
+            The names that the columns have in the frame. Without `spend` there is none. Without `customer_id` the column
+            of that name is taken, else a pandas index that is more than a row number, else the row's number.
+        spend_of
+            Whether spend is the mean over ``"repeat"`` purchases or over ``"all"``.
+
+        Raises
+        ------
+        SchemaError
+            If a column is missing or does not hold numbers.
+        DomainError
+            If a row is impossible.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86]}, index=["c1"])
+        >>> h = History.from_summary(table, unit="week", x="frequency", t_x="recency")
+        >>> h.customer_id, h.t_x
+        (array(['c1'], dtype=object), array([30.43]))
+        """
+        wanted = {"x": x, "t_x": t_x, "T": T} | ({} if spend is None else {"spend": spend})
+        columns, who, like = read_columns(frame, wanted, customer_id)
+        if "spend" in columns:  # such tables write 0 for customers who have no purchase to average over
+            known = columns["x"] + (spend_of == "all") > 0
+            columns["spend"] = np.where(known, columns["spend"], np.nan)
+        return cls(**columns, customer_id=who, unit=unit, spend_of=spend_of, like=like)
+
+
+@dataclass(frozen=True, eq=False)
+class PurchaseTimes:
+    """Repeat purchases in continuous time: which customer, and how long after the first purchase.
+
+    Parameters
+    ----------
+    customer
+        Index of the customer, ``(purchases,)``, in order.
+    time
+        Time since that customer's first purchase, in order within a customer.
+    T
+        How long each customer was watched, ``(customers,)``.
+    unit
+        Unit of the times.
+
+    Examples
+    --------
+    >>> times = PurchaseTimes(customer=np.array([0, 0, 2]), time=np.array([1.5, 2.0, 0.3]), T=np.array([4.0, 4.0, 4.0]))
+    >>> times.history().x
+    array([2., 0., 1.])
+    >>> times.count(before=1.0)
+    array([0, 0, 1])
+    """
+
+    customer: NDArray[np.intp]
+    time: Array
+    T: Array
+    unit: str = "week"
+
+    def count(self, *, before: float | Array) -> NDArray[np.intp]:
+        """How many purchases each customer made by that time."""
+        ends = np.broadcast_to(before, self.T.shape)[self.customer]
+        return np.bincount(self.customer[self.time <= ends], minlength=self.T.size)
+
+    def history(self, until: float | Array | None = None) -> History:
+        """The history as seen at that time since each first purchase; at T if not given."""
+        T = self.T if until is None else np.broadcast_to(np.asarray(until, dtype=float), self.T.shape)
+        seen = self.time <= T[self.customer]
+        customer, time = self.customer[seen], self.time[seen]
+        t_x = np.zeros(self.T.size)
+        np.maximum.at(t_x, customer, time)
+        x = np.bincount(customer, minlength=self.T.size)
+        return History(x=x, t_x=t_x, T=T, unit=self.unit, grain="microsecond")
+
+
+def _numbers(name: str, given: ArrayLike) -> Array:
+    try:
+        return np.array(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DomainError(f"History: {name} must hold numbers: {error}") from error
+
+
+def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+    values = values.view()
+    values.flags.writeable = False
+    return values
+
+
+def _refuse_impossible_rows(x: Array, t_x: Array, T: Array) -> None:
+    promises = {
+        "x must be a whole number, 0 or more": (x >= 0) & (np.floor(x) == x) & np.isfinite(x),
+        "t_x must lie between 0 and T": (t_x >= 0) & (t_x <= T),
+        "T must be finite": np.isfinite(T),
+        "t_x must be 0 where x is 0, and above 0 where x is not": (x > 0) == (t_x > 0),
+    }
+    for promise, kept in promises.items():
+        if not kept.all():
+            row = int(np.argmin(kept))
+            found = f"row {row} has x={x[row]:g}, t_x={t_x[row]:g}, T={T[row]:g}"
+            raise DomainError(f"History: {promise}; {np.sum(~kept):,} of {x.size:,} rows break this: {found}")
+
+
+def _groups(columns: tuple[Array | None, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """First row of each group of equal rows, each row's group, each group's size; groups in order of the columns."""
+    key = np.zeros(len(columns[0]) if columns[0] is not None else 0, dtype=np.int64)
+    for column in columns:
+        if column is None:
+            continue
+        values, codes = np.unique(column, return_inverse=True)
+        if (key.max(initial=0) + 1) * len(values) >= 2**62:
+            key = np.unique(key, return_inverse=True)[1]
+        key = key * len(values) + codes
+    _, first, rows, n = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
+    return first, rows, n
