@@ -1,13 +1,19 @@
 """How the documentation is built: from these pages and from each room's face, with no network."""
 
-import ast
+import importlib
+import inspect
+import pkgutil
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+
+from sphinx.application import Sphinx
 
 import custrel
 
 HERE = Path(__file__).parent
-SOURCE = HERE.parent / "src" / "custrel"
 
 project = "custrel"
 author = "custrel developers"
@@ -21,7 +27,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
 ]
-exclude_patterns = ["_build", "_templates", "**.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_templates"]
 templates_path = ["_templates"]
 nitpicky = False  # other libraries' names resolve only through their inventories, which need a network
 
@@ -42,34 +48,56 @@ autosummary_generate = True
 numpydoc_show_class_members = False  # docs/_templates/autosummary/class.rst lists them
 
 
-def question_and_names(face: Path) -> tuple[str, list[str]]:
-    """Read the first docstring line and `__all__` off a face, without importing it."""
-    tree = ast.parse(face.read_text(encoding="utf-8"))
-    question = (ast.get_docstring(tree) or "").partition("\n")[0]
-    named = [
-        ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]
-    ]
-    return question, [name for names in named for name in names if not name.startswith("__")]
+def faces() -> Iterator[ModuleType]:
+    """Every package, the outermost first."""
+    yield custrel
+    for found in pkgutil.walk_packages(custrel.__path__, "custrel."):
+        if found.ispkg:
+            yield importlib.import_module(found.name)
 
 
-def page(room: str, face: Path) -> str:
+def page(face: ModuleType, names: list[str]) -> str:
     """One page of the API: the question a room answers, and a row for each name on its face."""
-    question, names = question_and_names(face)
+    question = str(face.__doc__).partition("\n")[0]
     rows = "\n".join(f"   {name}" for name in names)
-    table = f".. currentmodule:: {room}\n\n.. autosummary::\n   :toctree: generated\n\n{rows}"
-    return f"# {room}\n\n{question}\n\n```{{eval-rst}}\n{table}\n```\n"
+    table = f".. currentmodule:: {face.__name__}\n\n.. autosummary::\n   :toctree: generated\n\n{rows}"
+    return f"# {face.__name__}\n\n{question}\n\n```{{eval-rst}}\n{table}\n```\n"
 
 
-pages = HERE / "api"
-pages.mkdir(exist_ok=True)
-for face in sorted(SOURCE.glob("**/__init__.py")):
-    room = ".".join(face.parent.relative_to(SOURCE.parent).parts)
-    if question_and_names(face)[1]:
-        (pages / f"{room}.md").write_text(page(room, face), encoding="utf-8")
+def write_pages(folder: Path) -> None:
+    """A page for each face; what stands on two faces is described on the outer one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    described: set[int] = set()
+    for face in faces():
+        things = {name: getattr(face, name) for name in face.__all__}
+        new = [
+            name
+            for name, thing in things.items()
+            if (inspect.isclass(thing) or inspect.isroutine(thing)) and id(thing) not in described
+        ]
+        if new:
+            (folder / f"{face.__name__}.md").write_text(page(face, new), encoding="utf-8")
+        described |= {id(things[name]) for name in new}
 
-# Sphinx reads nothing outside this directory, so the notebooks are brought in.
-(HERE / "notebooks").mkdir(exist_ok=True)
-for notebook in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
-    shutil.copy(notebook, HERE / "notebooks")
+
+def bring_notebooks(folder: Path) -> None:
+    """Sphinx reads nothing outside its own folder, so copies of the notebooks are put there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for notebook in (HERE.parent / "notebooks").glob("*.ipynb"):
+        shutil.copy(notebook, folder)
+
+
+def cite_the_class(_app: Sphinx, _what: str, _name: str, _thing: object, _options: object, lines: list[str]) -> None:
+    """Read "(6) of [1]_" in a method as its class's reference, on the same page; first lines enter tables."""
+    own = any(line.lstrip().startswith(".. [") for line in lines)
+    for at in range(min(1, len(lines)) if own else len(lines)):
+        lines[at] = re.sub(r"(\[\d+\])_", r"\1", lines[at])
+
+
+def setup(app: Sphinx) -> None:
+    """Make the pages that are made, and read docstrings before numpydoc does."""
+    write_pages(HERE / "api")
+    bring_notebooks(HERE / "notebooks")
+    app.connect("autodoc-process-docstring", cite_the_class, priority=100)
