@@ -1,6 +1,6 @@
 """What do your customers' interactions say? What they are worth, whether they leave, how they feel."""
 
-from custrel import clv, datasets, errors
+from custrel import clv, datasets, errors, plots
 from custrel.audit import Audit
 from custrel.fit import Fit
 from custrel.history import History
@@ -48,4 +48,5 @@ __all__ = [
     "datasets",
     "errors",
     "from_json",
+    "plots",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from custrel import serial
 from custrel.errors import ConvergenceError, DomainError
 from custrel.frames import leave
 from custrel.stats.family import Family
-from custrel.stats.maximise import FLATTEST, Peak, maximise
+from custrel.stats.maximise import Peak, maximise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,8 @@ __all__ = ["Diagnosis", "Fit", "fit_law"]
 Law = TypeVar("Law", bound=Family)
 
 BLOCK = 32_768  # rows: a block's temporaries stay in a core's cache
-SAMPLE = 16_384  # rows of the first climb
+VAGUE = 5.0  # of a log parameter: a factor of 150 each way
+SAMPLE = 16_384  # customers of the first climb
 
 
 @serial.storable
@@ -43,7 +44,9 @@ class Diagnosis:
     condition
         Condition number of the Hessian on the log scale.
     starts, agreeing
-        How many starts were tried; how many ended at the same peak.
+        How many starts were tried; how many ended at the same place.
+    is_peak
+        Whether that place is a peak.
 
     Examples
     --------
@@ -56,10 +59,12 @@ class Diagnosis:
     condition: float
     starts: int
     agreeing: int
+    is_peak: bool = True
 
     def __str__(self) -> str:
-        peak = f"A peak: gradient {self.gradient:.0e} per customer, condition number {self.condition:.3g}"
-        return "\n".join((f"{peak}, {self.agreeing} of {self.starts} starts agree.", *self.findings))
+        figures = f"gradient {self.gradient:.0e} per customer, condition number {self.condition:.3g}"
+        peak = f"{'A' if self.is_peak else 'No'} peak: {figures}, {self.agreeing} of {self.starts} starts agree."
+        return "\n".join((peak, *self.findings))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain contents."""
@@ -85,7 +90,7 @@ class Fit(Generic[Law]):
     n
         Customers that the likelihood was made of.
     log_covariance
-        Covariance of the logarithms of the parameters, ``(parameters, parameters)``: the inverse of the observed information.
+        Covariance of the logarithms of the parameters, ``(parameters, parameters)``: the observed information inverted.
     diagnosis
         How the search went, in words.
     like
@@ -97,7 +102,7 @@ class Fit(Generic[Law]):
     >>> from custrel.datasets import cdnow_summary
     >>> fit = clv.BGNBD.fit(cdnow_summary())
     >>> fit
-    Fit of BGNBD to 2,357 customers: r = 0.243, alpha = 4.414, a = 0.793, b = 2.426; log-likelihood -9,582.43
+    Fit of BGNBD to 2,357 customers: r = 0.2426, alpha = 4.414, a = 0.7929, b = 2.426; log-likelihood -9,582.43
     >>> round(fit.aic, 1), round(fit.bic, 1)
     (19172.9, 19195.9)
     """
@@ -205,7 +210,7 @@ def checked_level(level: float) -> float:
 
 
 class _Likelihood:
-    """The mean log-likelihood of a law on the log scale of its parameters, summed over blocks by two or more threads."""
+    """The mean log-likelihood of a law on the log scale of its parameters, its blocks summed by several threads."""
 
     def __init__(self, law: type[Any], data: History, pool: ThreadPoolExecutor) -> None:
         self.law, self.customers = law, data.customers
@@ -238,31 +243,45 @@ def fit_law(law: type[Law], data: History, starts: Sequence[Law], findings: tupl
     """
     with ThreadPoolExecutor() as pool:
         hill = _Likelihood(law, data, pool)
-        every = max(1, len(data) // SAMPLE)
-        foothill = _Likelihood(law, data.take(slice(None, None, every)), pool) if every > 1 else None
+        foothill = _Likelihood(law, _sampled(data), pool) if len(data) > 2 * SAMPLE else None
         peak = maximise(hill, [start.to_log() for start in starts], foothill=foothill)
+    n, is_peak = int(data.customers), peak.is_peak and _is_sharp(peak, data.customers)
     size = float(np.abs(peak.gradient).max())
-    diagnosis = Diagnosis(findings, size, peak.condition, peak.starts, int(peak.agreeing))
-    if not peak.is_peak:
-        raise ConvergenceError(_why(law, peak, int(data.customers)), diagnosis)
-    covariance = np.linalg.inv(-peak.hessian) / data.customers
-    return Fit(law.from_log(peak.position), peak.value * data.customers, int(data.customers), covariance, diagnosis, data.like)
+    diagnosis = Diagnosis(findings, size, peak.condition, peak.starts, int(peak.agreeing), is_peak)
+    if not is_peak:
+        raise ConvergenceError(_why(law, peak, n), diagnosis)
+    covariance = np.asarray(np.linalg.inv(-peak.hessian) / data.customers, dtype=np.float64)
+    return Fit(law.from_log(peak.position), peak.value * data.customers, n, covariance, diagnosis, data.like)
+
+
+def _is_sharp(peak: Peak, customers: float) -> bool:
+    """Whether the data hold every parameter within a useful range: a standard error beyond `VAGUE` says nothing."""
+    return bool(np.sqrt(np.diag(np.linalg.inv(-peak.hessian)) / customers).max() < VAGUE)
+
+
+def _sampled(data: History) -> History:
+    """Customers at equal steps through all of them, as distinct histories again."""
+    ends = np.cumsum(data.weights)
+    rows = np.searchsorted(ends, (np.arange(SAMPLE) + 0.5) * (ends[-1] / SAMPLE))
+    chosen, n = np.unique(rows, return_counts=True)
+    return replace(data.take(chosen), n=n.astype(np.float64))
 
 
 def _why(law: type[Law], peak: Peak, customers: int) -> str:
     """What is wrong with a likelihood that has no peak, in words."""
-    head = f"{law.__name__}: the likelihood of these {customers:,} customers has no peak"
-    limits = getattr(law, "limits", {})
-    ran = [
-        f"{name} runs to {'infinity' if away > 0 else 'zero'}{limits.get((name, away > 0), '')}"
-        for name, away, gone in zip(law.names(), peak.distance, peak.at_edge, strict=True)
-        if gone
-    ]
-    if ran:
-        return f"{head}: {'; '.join(ran)}"
-    if peak.condition >= FLATTEST:
+    head = f"{law.__name__}: the likelihood of {customers:,} customer{'s' * (customers != 1)} has no peak"
+    if peak.at_edge.any():
+        gone = peak.at_edge
+    elif peak.level:
         slope, axes = np.linalg.eigh(peak.hessian)
-        flat = axes[:, np.argmax(slope)]
-        names = ", ".join(name for name, part in zip(law.names(), flat, strict=True) if abs(part) > 0.3 * abs(flat).max())
-        return f"{head}: {names} can move together without changing it, so these data cannot tell them apart"
-    return f"{head} that could be reached: a slope of {np.abs(peak.gradient).max():.1e} per customer is left"
+        flattest = np.abs(axes[:, np.argmax(slope)])
+        gone = flattest > flattest.max() / 3
+    else:
+        return f"{head} that could be reached: a slope of {np.abs(peak.gradient).max():.1e} per customer is left"
+    limits = getattr(law, "limits", {})
+    ways = [
+        f"{name} runs to {'infinity' if away > 0 else 'zero'}{limits.get((name, away > 0), '')}"
+        for name, away, chosen in zip(law.names(), peak.distance, gone, strict=True)
+        if chosen
+    ]
+    return f"{head}: {'; '.join(ways)}"

@@ -1,16 +1,16 @@
 """What every law of purchases has in common: from a few equations of the paper to all that is asked of a customer.
 
-A law with sums added is a law again: a customer who bought x times within T, and is still there, is a new customer under
-the updated law `living(h)`. So each quantity is written once, for a new customer, and the conditional one follows as
-P(alive) times it.
+A law with sums added is a law again: a customer who bought x times within T, and is still there, is a new customer
+under the updated law `living(h)`. So each quantity is written once, for a new customer, and the conditional one follows
+as P(alive) times it.
 """
 
 from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from custrel.history import DAYS, History
 from custrel.stats.family import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from custrel.history import PurchaseTimes
     from custrel.stats.draw import SharedNumbers
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Future", "PurchaseLaw", "discount_per_unit", "horizon_in"]
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
+_FORGOTTEN = 45.0  # exp(-45) is 3e-20: what comes later is worth nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,8 @@ class Future:
         ends = np.minimum(np.broadcast_to(self.leaves_at, self.rate.shape).ravel(), t)
         cells, times, customers = np.arange(rate.size), np.zeros(rate.size), self.rate.shape[-1]
         for position in itertools.count():
-            times = times + numbers.exponential().ravel()[cells // customers] / rate[cells]
+            with np.errstate(divide="ignore", over="ignore"):  # a rate of 0 never buys
+                times = times + numbers.exponential().ravel()[cells // customers] / rate[cells]
             happens = (times <= ends[cells]) & (position < stays[cells])
             cells, times = cells[happens], times[happens]
             if not cells.size:
@@ -86,6 +88,11 @@ class PurchaseLaw(Family):
     @abstractmethod
     def living(self, h: History) -> Self:
         """The law of a customer who is still there at T, given what they did so far."""
+
+    @property
+    @abstractmethod
+    def time_scale(self) -> float | Array:
+        """The time on whose scale the law's curves bend."""
 
     @abstractmethod
     def expected_purchases_of_new(self, t: float | Array) -> Array:
@@ -145,18 +152,27 @@ class PurchaseLaw(Family):
         t
             Horizon in the unit of the history, or a duration such as ``"365D"``.
         """
-        return self.p_alive(h) * self.living(h).expected_purchases_of_new(horizon_in(h, t))
+        t = horizon_in(h, t)
+        return np.asarray(self.p_alive(h) * self._of_the_living(h, t, lambda law: law.expected_purchases_of_new(t)))
+
+    def _of_the_living(self, h: History, t: float | Array, quantity: Callable[[Self], Array]) -> Array:
+        """A quantity of `living(h)`, evaluated once for all customers of equal x and T, on which alone it depends."""
+        if any(np.shape(value)[-1:] not in {(), (1,)} for value in (*self, t)):  # each customer has their own
+            return quantity(self.living(h))
+        alike, rows = replace(h, t_x=np.where(h.x > 0, h.T, 0.0), log_gaps=None).collapse()
+        return np.asarray(quantity(self.living(alike))[..., rows])
 
     def probability(self, n: int | Array, h: History, t: float | Array) -> Array:
         """Probability of exactly n purchases within t after T, given the history."""
         alive = self.p_alive(h)
-        return alive * self.living(h).probability_of_new(n, horizon_in(h, t)) + (1 - alive) * (np.asarray(n) == 0)
+        living = self.living(h).probability_of_new(n, horizon_in(h, t))
+        return np.asarray(alive * living + (1 - alive) * (np.asarray(n) == 0))
 
     def discounted_expected_purchases(self, h: History, t: float | Array, *, annual_discount_rate: float) -> Array:
         r"""Expected purchases within t after T, each worth :math:`e^{-\delta s}` at time s.
 
-        Integration by parts, :math:`e^{-\delta t} E(t) + \delta \int_0^t e^{-\delta s} E(s)\, ds`, needs no more than the
-        expectation E; the integral is smooth and 24 nodes carry it to rounding. At rate 0 it is `expected_purchases`.
+        Integration by parts, :math:`e^{-\delta t} E(t) + \delta \int_0^t e^{-\delta s} E(s)\, ds`, needs no more than
+        the expectation E; on a logarithmic scale of time the integrand is smooth. At rate 0 it is `expected_purchases`.
 
         Parameters
         ----------
@@ -168,19 +184,28 @@ class PurchaseLaw(Family):
             Effective annual rate: 0.10 makes a value in a year worth 1/1.10.
         """
         delta = discount_per_unit(annual_discount_rate, h.unit)
-        living, t = self.living(h), np.asarray(horizon_in(h, t), dtype=float)
-        total = np.exp(-delta * t) * living.expected_purchases_of_new(t)
-        if delta != 0:
-            for node, weight in zip((_NODES + 1) / 2, _WEIGHTS / 2, strict=True):
-                s = node * t
-                total = total + delta * weight * t * np.exp(-delta * s) * living.expected_purchases_of_new(s)
-        return np.asarray(self.p_alive(h) * total)
+        t = np.asarray(horizon_in(h, t), dtype=float)
+        living = self._of_the_living(h, t, lambda law: law.discounted_purchases_of_new(t, delta))
+        return np.asarray(self.p_alive(h) * living)
+
+    def discounted_purchases_of_new(self, t: Array, delta: float) -> Array:
+        """Expected purchases of a new customer within t of the first one, discounted at the continuous rate delta."""
+        total = np.exp(-delta * t) * self.expected_purchases_of_new(t)
+        if delta == 0:
+            return total
+        scale = np.asarray(self.time_scale)
+        widest = np.log1p(np.minimum(t, _FORGOTTEN / delta) / scale)
+        for node, weight in zip((_NODES + 1) / 2, _WEIGHTS / 2, strict=True):
+            s = scale * np.expm1(node * widest)
+            share = weight * widest * delta * (s + scale) * np.exp(-delta * s)
+            total = total + share * self.expected_purchases_of_new(s)
+        return np.asarray(total)
 
 
 def discount_per_unit(annual_discount_rate: float, unit: str) -> float:
     """The continuous rate per unit of time that an effective annual rate means.
 
-    >>> round(365.25 / 7 * discount_per_unit(0.10, "week"), 6)        # log(1.10)
+    >>> round(365.25 / 7 * discount_per_unit(0.10, "week"), 6)  # log(1.10)
     0.09531
     """
     if not (np.isfinite(annual_discount_rate) and annual_discount_rate >= 0):
@@ -188,7 +213,7 @@ def discount_per_unit(annual_discount_rate: float, unit: str) -> float:
     return float(np.log1p(annual_discount_rate)) * DAYS[unit] / DAYS["year"]
 
 
-def horizon_in(h: History, t: Any) -> float | Array:
+def horizon_in(h: History, t: float | str | Array) -> float | Array:
     """A horizon in the unit of the history: a number as it is, a duration such as ``"365D"`` converted.
 
     >>> h = History(x=[0], t_x=[0], T=[4], unit="week")
@@ -199,8 +224,10 @@ def horizon_in(h: History, t: Any) -> float | Array:
         letters = {"D": "day", "W": "week", "H": "hour", "M": "month", "Y": "year"}
         number, unit = t[:-1], letters.get(t[-1:].upper(), "")
         if not unit or not number.replace(".", "", 1).isdigit():
-            raise DomainError(f"a horizon must be a number of {h.unit}s or a duration such as '365D' or '52W', got {t!r}")
+            raise DomainError(
+                f"a horizon must be a number of {h.unit}s or a duration such as '365D' or '52W', got {t!r}"
+            )
         return float(number) * DAYS[unit] / DAYS[h.unit]
     if not np.all(np.asarray(t, dtype=float) >= 0):
         raise DomainError(f"a horizon must be 0 or more {h.unit}s, got {t!r}")
-    return t  # type: ignore[no-any-return]
+    return t

@@ -17,7 +17,7 @@ __all__ = ["tracking"]
 
 
 def tracking(
-    model: PurchaseLaw, log: Interactions, *, until: Any, born_until: Any, unit: str = "week", grain: str = "day", like: str = "pandas"
+    model: PurchaseLaw, log: Interactions, *, until: Any, born_until: Any, unit: str = "week", grain: str = "day"
 ) -> Any:
     """Repeat purchases of a group of customers, unit by unit, beside what the law expects of new customers.
 
@@ -38,13 +38,11 @@ def tracking(
         Length of a period, which begins at the first birth.
     grain
         As for `Interactions.history`.
-    like
-        The library of the answer.
 
     Returns
     -------
-    Frame with a row for each period: period (1, 2, ...), end (its last grain), actual and expected repeat purchases within
-    it, actual_cumulative, expected_cumulative.
+    Frame of the log's library with a row for each period: period (1, 2, ...), end (its last grain), actual and expected
+    repeat purchases within it, actual_cumulative, expected_cumulative.
 
     Examples
     --------
@@ -53,7 +51,7 @@ def tracking(
     >>> law = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
     >>> weeks = tracking(law, cdnow(), until="1998-06-30", born_until="1997-09-30")
     >>> int(weeks["actual_cumulative"].iloc[38]), round(weeks["expected_cumulative"].iloc[38])
-    (2457, 2424)
+    (2457, 2498)
     """
     counts = log.purchases_by_period(until=until, born_until=born_until, grain=grain)
     per_unit = DAYS[unit] / DAYS[grain]
@@ -71,4 +69,4 @@ def tracking(
         "actual_cumulative": actual,
         "expected_cumulative": expected,
     }
-    return leave(columns, like=like)
+    return leave(columns, like=counts.like)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.special import betaincinv, gammaincinv
@@ -39,6 +39,7 @@ class SharedNumbers:
         self.draws = draws
         self._rng = np.random.default_rng(seed)
         self._tape: list[Array] = []
+        self._made: dict[tuple[Any, ...], Array] = {}
         self._at = 0
 
     def again(self) -> Self:
@@ -67,10 +68,18 @@ class SharedNumbers:
 
     def gamma(self, shape: float | Array) -> Array:
         """Gamma with unit scale, by its inverse distribution function: ``(draws, ...)`` for shapes that broadcast."""
-        if np.shape(shape) in {(), (self.draws, 1)}:
-            return self._column(lambda: np.asarray(gammaincinv(shape, self._stratified())))
-        return np.asarray(gammaincinv(shape, self.uniform()))
+        return self._by_inverse(gammaincinv, shape)
 
     def beta(self, a: float | Array, b: float | Array) -> Array:
         """Beta, by its inverse distribution function: ``(draws, ...)`` for parameters that broadcast."""
-        return np.asarray(betaincinv(a, b, self.uniform()))
+        return self._by_inverse(betaincinv, a, b)
+
+    def _by_inverse(self, inverse: Callable[..., Array], *parameters: float | Array) -> Array:
+        """A column of inverses is made once: many blocks of customers ask for the same one."""
+        u = self.uniform()
+        if any(np.shape(value) not in {(), (self.draws, 1)} for value in parameters):
+            return np.asarray(inverse(*parameters, u))
+        key = (self._at, *(np.asarray(value).tobytes() for value in parameters))
+        if key not in self._made:
+            self._made[key] = np.asarray(inverse(*parameters, u))
+        return self._made[key]

@@ -35,6 +35,7 @@ class Family:
     >>> @dataclass(frozen=True, eq=False)
     ... class Exponential(Family):
     ...     rate: float
+    ...
     ...     def survival(self, t):
     ...         return np.exp(-self.rate * t)
     >>> Exponential(rate=[[0.1], [0.2]]).survival(np.array([1.0, 5.0, 9.0])).shape
@@ -62,7 +63,7 @@ class Family:
         return (getattr(self, name) for name in self.names())
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and all(map(np.array_equal, self, other))  # type: ignore[call-overload]
+        return type(self) is type(other) and all(map(np.array_equal, self, other))
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, *(np.asarray(value).tobytes() for value in self)))
@@ -75,7 +76,7 @@ class Family:
 
     def to_log(self) -> Array:
         """The parameters on the log scale, where every place is inside the domain."""
-        return np.log(np.asarray(tuple(self)))
+        return np.asarray(np.log(tuple(self)))
 
     def to_dict(self) -> dict[str, Any]:
         """The parameters as plain numbers or nested lists."""
