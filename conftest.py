@@ -6,6 +6,8 @@ from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
+collect_ignore = ["docs/conf.py"]  # Sphinx reads it; the tests do without Sphinx
+
 os.environ["COLUMNS"] = "80"
 os.environ["LINES"] = "24"
 os.environ.setdefault("MPLBACKEND", "Agg")

@@ -140,9 +140,7 @@ def test_many_rows_of_many_kinds_survive_json_together(many):
 @each_model
 def test_every_field_says_what_it_is(model):
     assert [] == [name for name, field in model.model_fields.items() if not field.description]
-    assert [] == [
-        name for name, field in model.model_json_schema()["properties"].items() if not field["description"]
-    ]
+    assert [] == [name for name, field in model.model_json_schema()["properties"].items() if not field["description"]]
 
 
 @each_model
@@ -392,9 +390,7 @@ def test_an_impossible_value_is_refused_with_field_and_value(model, field, value
 
 # -- What fields promise each other --------------------------------------------------------------------------
 
-ORDERED = [
-    (model, promise) for model in MODELS for promise in model.promises if isinstance(promise, NotAfter)
-]
+ORDERED = [(model, promise) for model in MODELS for promise in model.promises if isinstance(promise, NotAfter)]
 
 
 @pytest.mark.parametrize(("model", "promise"), ORDERED)
@@ -402,9 +398,7 @@ def test_what_begins_does_not_end_before(model, promise):
     early, late = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, 1, tzinfo=UTC)
     row_of(model, **{promise.earlier: early, promise.later: late})
     row_of(model, **{promise.earlier: early, promise.later: early})
-    row_of(
-        model, **{promise.later: late} | ({} if promise.earlier == "occurred_at" else {promise.earlier: None})
-    )
+    row_of(model, **{promise.later: late} | ({} if promise.earlier == "occurred_at" else {promise.earlier: None}))
     expected = f"{promise.earlier} ({late.isoformat()}) lies after {promise.later} ({early.isoformat()})"
     assert expected in refusal(model, **{promise.earlier: late, promise.later: early})
 
@@ -444,6 +438,4 @@ def test_reasons_have_names_to_count_them_by():
     ]
     with pytest.raises(ValidationError) as refused:
         INTERACTIONS.validate_python(told)
-    assert ["naive_time", "not_a_time", "broken_promise"] == [
-        error["type"] for error in refused.value.errors()
-    ]
+    assert ["naive_time", "not_a_time", "broken_promise"] == [error["type"] for error in refused.value.errors()]

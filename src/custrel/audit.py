@@ -105,4 +105,7 @@ class Audit:
             The library of the frame.
         """
         reasons = np.array([finding.reason for finding in self.findings], dtype=object)
-        return leave({"reason": reasons, "rows": np.array([finding.rows for finding in self.findings], dtype=np.int64)}, like=like)
+        return leave(
+            {"reason": reasons, "rows": np.array([finding.rows for finding in self.findings], dtype=np.int64)},
+            like=like,
+        )

@@ -158,6 +158,4 @@ def need(module: str, *, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f'this needs {module!r}; install it with: pip install "custrel[{extra}]"'
-        ) from error
+        raise MissingExtraError(f'this needs {module!r}; install it with: pip install "custrel[{extra}]"') from error

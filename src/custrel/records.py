@@ -214,9 +214,7 @@ class Record(BaseModel):
         cls.moments = frozenset(name for name, field in fields if _mentions(field.annotation, AwareDatetime))
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> "JsonSchemaValue":
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> "JsonSchemaValue":
         """Keep for a JSON Schema what a class says of itself before its Python examples."""
         reference = handler(core_schema)
         schema = handler.resolve_ref_schema(reference)
@@ -231,9 +229,7 @@ class Record(BaseModel):
             return data
         zone = _zone(data)
         return {
-            name: _placed(value, zone) if name in cls.moments else value
-            for name, value in data.items()
-            if name != "tz"
+            name: _placed(value, zone) if name in cls.moments else value for name, value in data.items() if name != "tz"
         }
 
     @model_validator(mode="after")
@@ -346,7 +342,15 @@ class Purchase(Occurrence):
 
 
 class Refund(Occurrence):
-    """A customer got money back."""
+    """A customer got money back.
+
+    Examples
+    --------
+    What is given back is a positive figure:
+
+    >>> Refund(customer_id="c1", occurred_at="2024-05-09T10:00Z", amount="12.50", order_id="o7").amount
+    Decimal('12.50')
+    """
 
     kind: Literal["refund"] = "refund"
     """Always ``refund``."""
@@ -365,7 +369,16 @@ class Refund(Occurrence):
 
 
 class SupportContact(Occurrence):
-    """A customer and a support desk were in touch once: a call, a chat, a message."""
+    """A customer and a support desk were in touch once: a call, a chat, a message.
+
+    Examples
+    --------
+    Times are in seconds; what nobody measured is None, not 0:
+
+    >>> call = SupportContact(customer_id=7, occurred_at="2024-05-04T09:30Z", channel="phone", wait_seconds=45)
+    >>> call.wait_seconds, call.hold_seconds
+    (45.0, None)
+    """
 
     kind: Literal["support_contact"] = "support_contact"
     """Always ``support_contact``."""
@@ -400,7 +413,15 @@ class SupportContact(Occurrence):
 
 
 class Case(Occurrence):
-    """A matter a customer raised, from opened (``occurred_at``) to closed."""
+    """A matter a customer raised, from opened (``occurred_at``) to closed.
+
+    Examples
+    --------
+    >>> opened, solved = "2024-05-04T09:30Z", "2024-05-06T11:30Z"
+    >>> case = Case(customer_id=7, case_id="k1", occurred_at=opened, solved_at=solved)
+    >>> str(case.solved_at - case.occurred_at)
+    '2 days, 2:00:00'
+    """
 
     kind: Literal["case"] = "case"
     """Always ``case``."""
@@ -433,7 +454,16 @@ class Case(Occurrence):
 
 
 class Complaint(Occurrence):
-    """A customer said that something was wrong."""
+    """A customer said that something was wrong.
+
+    Examples
+    --------
+    ``upheld`` is None until somebody has judged, which is not the same as False:
+
+    >>> late = Complaint(customer_id=7, occurred_at="2024-05-04T09:30Z", topic="late delivery", severity="low")
+    >>> late.severity, late.upheld
+    ('low', None)
+    """
 
     kind: Literal["complaint"] = "complaint"
     """Always ``complaint``."""
@@ -490,7 +520,16 @@ class SurveyResponse(Occurrence):
 
 
 class Review(Occurrence):
-    """A customer judged a product in public."""
+    """A customer judged a product in public.
+
+    Examples
+    --------
+    Four of five stars, and four of ten, are told apart by their scale:
+
+    >>> stars = Review(customer_id=7, occurred_at="2024-05-04T09:30Z", rating=4, scale=(1, 5), product="tent")
+    >>> stars.rating, stars.scale
+    (4.0, (1.0, 5.0))
+    """
 
     kind: Literal["review"] = "review"
     """Always ``review``."""
@@ -511,7 +550,16 @@ class Review(Occurrence):
 
 
 class Referral(Occurrence):
-    """A customer recommended the business to somebody."""
+    """A customer recommended the business to somebody.
+
+    Examples
+    --------
+    The customer is who recommended; who was recommended to may become one later:
+
+    >>> told = Referral(customer_id="ana", occurred_at="2024-05-04T09:30Z", referred_customer_id="bo")
+    >>> told.customer_id, told.referred_customer_id, told.converted
+    ('ana', 'bo', None)
+    """
 
     kind: Literal["referral"] = "referral"
     """Always ``referral``."""
@@ -528,7 +576,14 @@ class Referral(Occurrence):
 
 
 class MarketingTouch(Occurrence):
-    """An advertisement or message met a customer."""
+    """An advertisement or message met a customer.
+
+    Examples
+    --------
+    >>> mail = MarketingTouch(customer_id=7, occurred_at="2024-05-04T09:30Z", campaign="spring", outcome="opened")
+    >>> mail.kind, mail.campaign, mail.outcome
+    ('marketing_touch', 'spring', 'opened')
+    """
 
     kind: Literal["marketing_touch"] = "marketing_touch"
     """Always ``marketing_touch``."""
@@ -536,9 +591,7 @@ class MarketingTouch(Occurrence):
     """The campaign it was part of."""
     content: Text | None = None
     """Which message or picture was shown."""
-    outcome: (
-        Literal["sent", "delivered", "opened", "clicked", "bounced", "unsubscribed", "converted"] | None
-    ) = None
+    outcome: Literal["sent", "delivered", "opened", "clicked", "bounced", "unsubscribed", "converted"] | None = None
     """What came of it."""
     cost: Money | None = None
     """What this touch cost, in ``currency``."""
@@ -547,7 +600,16 @@ class MarketingTouch(Occurrence):
 
 
 class SelfService(Occurrence):
-    """A customer sought help without a person: an article, a bot, a menu."""
+    """A customer sought help without a person: an article, a bot, a menu.
+
+    Examples
+    --------
+    A time without an offset is placed on the clock that ``tz`` names:
+
+    >>> read = SelfService(customer_id=7, occurred_at="2024-05-04 09:30", tz="Europe/Paris", article="returns")
+    >>> read.occurred_at.isoformat()
+    '2024-05-04T09:30:00+02:00'
+    """
 
     kind: Literal["self_service"] = "self_service"
     """Always ``self_service``."""
@@ -564,7 +626,17 @@ class SelfService(Occurrence):
 
 
 class Subscription(Occurrence):
-    """A customer's subscription changed."""
+    """A customer's subscription changed.
+
+    Examples
+    --------
+    Notice is given when cancelled, and the service runs on until it ends:
+
+    >>> notice = {"customer_id": 7, "occurred_at": "2024-05-04T09:30Z", "ends_at": "2024-06-01T00:00Z"}
+    >>> left = Subscription(**notice, event="cancelled")
+    >>> (left.ends_at - left.occurred_at).days
+    27
+    """
 
     kind: Literal["subscription"] = "subscription"
     """Always ``subscription``."""

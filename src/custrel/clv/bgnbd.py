@@ -228,8 +228,8 @@ def _geometric(p: Array, u: Array) -> Array:
 
 
 def _series_is_long(r: Array, a: Array, b: Array, z: Array) -> NDArray[np.bool_]:
-    """Where the series would need more than a few hundred terms, or its terms grow, with or without change of sign."""
-    return (z > 0.9) | (a > 50) | ((r - (a + b - 1)) * z > 3)
+    """Where the series needs more than a few hundred terms, or terms much larger than its sum."""
+    return (z > 0.9) | (a > 50) | ((r - (a + b - 1)) * z > 3) | (a + b > 1e4 * r)
 
 
 def _by_series(r: Array, alpha: Array, a: Array, b: Array, t: Array) -> Array:

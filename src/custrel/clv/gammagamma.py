@@ -244,5 +244,5 @@ def _independence(law: type[GammaGamma], data: History) -> tuple[str, ...]:
     found = f"{rho.value:.2f} ({rho.low:.2f} to {rho.high:.2f})"
     said = f"Spend and frequency correlate at {found}; the law takes them to be independent."
     if min(abs(rho.low), abs(rho.high)) > NOTABLE and rho.low * rho.high > 0:
-        warnings.warn(said, AssumptionWarning, stacklevel=4)
+        warnings.warn(said, AssumptionWarning, stacklevel=3)
     return (said,)

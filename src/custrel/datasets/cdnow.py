@@ -4,8 +4,8 @@ The one-in-ten sample of Fader and Hardie, on which most papers of the field pri
 
 References
 ----------
-.. [1] Fader, P. S., & Hardie, B. G. S. (2001). Forecasting Repeat Sales at CDNOW: A Case Study. Interfaces 31(3), S94-S107.
-   https://doi.org/10.1287/inte.31.3s.94.9683. Data: http://www.brucehardie.com/datasets/
+.. [1] Fader, P. S., & Hardie, B. G. S. (2001). Forecasting Repeat Sales at CDNOW: A Case Study. Interfaces 31(3),
+   S94-S107. https://doi.org/10.1287/inte.31.3s.94.9683. Data: http://www.brucehardie.com/datasets/
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def cdnow_frame() -> Any:
     >>> cdnow_frame().shape
     (6919, 4)
     """
-    import pandas as pd  # noqa: PLC0415  # importing custrel must not import pandas
+    import pandas as pd  # importing custrel must not import pandas
 
     with (files("custrel.datasets") / "cdnow.csv").open() as text:
         return pd.read_csv(text, dtype={"customer_id": str}, parse_dates=["date"])
