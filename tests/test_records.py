@@ -45,7 +45,7 @@ OWN = {  # what a kind needs beyond who and when
     Review: {"rating": 4},
     Subscription: {"event": "started"},
 }
-NOON = datetime(2024, 7, 1, 12)  # noqa: DTZ001 - a clock that does not say where it hangs
+NOON = datetime(2024, 7, 1, 12)
 NAIVE = [NOON, "2024-07-01T12:00", "2024-07-01 12:00:00", date(2024, 7, 1), "2024-07-01"]
 PARIS = ZoneInfo("Europe/Paris")
 

@@ -131,8 +131,9 @@ def nearest(name: object, choices: Iterable[object]) -> str:
     >>> nearest("custmer", ["customer", "date"])
     "; did you mean 'customer'?"
     """
-    found = difflib.get_close_matches(str(name).lower(), [str(c) for c in choices], n=1, cutoff=0.6)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    lowered = {str(choice).lower(): str(choice) for choice in choices}
+    found = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
+    return f"; did you mean {lowered[found[0]]!r}?" if found else ""
 
 
 def one_of(name: str, value: object, choices: Iterable[object]) -> None:

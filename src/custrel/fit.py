@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -12,13 +13,13 @@ from scipy.special import ndtri
 from custrel import serial
 from custrel.errors import ConvergenceError, DomainError
 from custrel.frames import leave
+from custrel.history import History
 from custrel.stats.family import Family
 from custrel.stats.maximise import Peak, maximise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from custrel.history import History
     from custrel.stats.estimate import Array
 
 __all__ = ["Diagnosis", "Fit", "fit_law"]
@@ -93,6 +94,8 @@ class Fit(Generic[Law]):
         Covariance of the logarithms of the parameters, ``(parameters, parameters)``: the observed information inverted.
     diagnosis
         How the search went, in words.
+    unit
+        Unit of time of the history that was fitted.
     like
         The library whose frames answers leave as.
 
@@ -112,7 +115,24 @@ class Fit(Generic[Law]):
     n: int
     log_covariance: Array
     diagnosis: Diagnosis
+    unit: str = "week"
     like: str = "pandas"
+
+    def __post_init__(self) -> None:
+        k = len(self.model.names())
+        covariance = np.asarray(self.log_covariance, dtype=np.float64)
+        if covariance.shape != (k, k) or not np.all(np.linalg.eigvalsh(covariance) > 0):
+            raise DomainError(f"Fit: log_covariance must be a positive definite matrix of {k} by {k}, got {covariance}")
+        if self.n < 1 or not np.isfinite(self.log_likelihood):
+            raise DomainError(
+                f"Fit: n must be 1 or more and log_likelihood finite, got {self.n} and {self.log_likelihood}"
+            )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fit) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.model, self.n, self.log_likelihood))
 
     def __repr__(self) -> str:
         found = ", ".join(f"{name} = {value:.4g}" for name, value in zip(self.model.names(), self.model, strict=True))
@@ -177,8 +197,8 @@ class Fit(Generic[Law]):
         seed
             The same seed gives the same draws.
         """
-        rng = np.random.default_rng(seed)
-        places = rng.multivariate_normal(self.model.to_log(), self.log_covariance, size=n, method="cholesky")
+        rng, size = np.random.default_rng(seed), checked_count("draws", n)
+        places = rng.multivariate_normal(self.model.to_log(), self.log_covariance, size=size, method="cholesky")
         return type(self.model).from_log(places)
 
     def to_dict(self) -> dict[str, Any]:
@@ -204,9 +224,42 @@ def checked_level(level: float) -> float:
     Traceback (most recent call last):
     custrel.errors.DomainError: level must lie between 0 and 1, got 95
     """
-    if not 0 < level < 1:
+    if not 0 < checked_number("level", level) < 1:
         raise DomainError(f"level must lie between 0 and 1, got {level}")
     return level
+
+
+def checked_number(name: str, value: Any) -> float:
+    """A finite number of 0 or more.
+
+    >>> checked_number("margin", "a lot")
+    Traceback (most recent call last):
+    custrel.errors.DomainError: margin must be a finite number, 0 or more, got 'a lot'
+    """
+    if not isinstance(value, Real) or not np.isfinite(float(value)) or value < 0:
+        raise DomainError(f"{name} must be a finite number, 0 or more, got {value!r}")
+    return float(value)
+
+
+def checked_count(name: str, value: Any) -> int:
+    """A whole number of 1 or more.
+
+    >>> checked_count("draws", 0)
+    Traceback (most recent call last):
+    custrel.errors.DomainError: draws must be a whole number, 1 or more, got 0
+    """
+    if not isinstance(value, Integral) or int(value) < 1:
+        raise DomainError(f"{name} must be a whole number, 1 or more, got {value!r}")
+    return int(value)
+
+
+def checked_history(h: Any, *, law: str) -> History:
+    """The history that a law is fitted to, or what to do to get one."""
+    if not isinstance(h, History):
+        raise DomainError(
+            f"{law} needs a History, as log.history(until=...) or History.from_summary make; got {type(h).__name__}"
+        )
+    return h
 
 
 class _Likelihood:
@@ -251,7 +304,7 @@ def fit_law(law: type[Law], data: History, starts: Sequence[Law], findings: tupl
     if not is_peak:
         raise ConvergenceError(_why(law, peak, n), diagnosis)
     covariance = np.asarray(np.linalg.inv(-peak.hessian) / data.customers, dtype=np.float64)
-    return Fit(law.from_log(peak.position), peak.value * data.customers, n, covariance, diagnosis, data.like)
+    return Fit(law.from_log(peak.position), peak.value * data.customers, n, covariance, diagnosis, data.unit, data.like)
 
 
 def _is_sharp(peak: Peak, customers: float) -> bool:

@@ -1,13 +1,17 @@
 """The only doors to data frames: enter, tally, leave.
 
 A frame of any library comes in as a lazy narwhals frame; marks are summed where the data live; only sums come over as
-arrays; answers leave as a frame of the caller's library. What comes in lazy leaves as the eager frame that its library is at
-home with: Polars lazy as Polars, DuckDB, Ibis and PySpark as pyarrow, Dask as pandas.
+arrays; answers leave as a frame of the caller's library. What comes in lazy leaves as the eager frame that its library
+is at home with: Polars lazy as Polars, DuckDB, Ibis and PySpark as pyarrow, Dask as pandas.
 """
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, date, datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
+from zoneinfo import ZoneInfo
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -16,9 +20,21 @@ from numpy.typing import NDArray
 from custrel.errors import SchemaError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["collect", "enter", "leave", "read_columns", "require", "tally"]
+__all__ = [
+    "collect",
+    "enter",
+    "fits",
+    "leave",
+    "plain",
+    "quickest",
+    "read_columns",
+    "require",
+    "session_shows",
+    "tally",
+    "with_nothing",
+]
 
 LazyFrame: TypeAlias = "nw.LazyFrame[Any]"
 
@@ -55,49 +71,59 @@ def enter(data: Any) -> tuple[LazyFrame, str]:
     if odd:
         raise SchemaError(f"column names must be text; found {odd[0]!r} ({type(odd[0]).__name__})")
     library = frame.implementation.value
-    settled = nw.from_native(_settled(data)) if library in {"pandas", "dask"} else frame
-    return settled.lazy(), _AT_HOME_WITH.get(library, library)
+    settle = {"pandas": _settled, "dask": _settled, "pyarrow": _without_dictionaries}.get(library)
+    return (nw.from_native(settle(data)) if settle else frame).lazy(), _AT_HOME_WITH.get(library, library)
+
+
+def _without_dictionaries(table: Any) -> Any:
+    """A pyarrow table whose dictionaries are what their values are."""
+    for place, name in enumerate(table.column_names):
+        dtype = table.schema.field(place).type
+        if hasattr(dtype, "index_type"):
+            table = table.set_column(place, name, table.column(place).cast(dtype.value_type))
+    return table
 
 
 def _settled(data: Any) -> Any:
-    """A pandas or Dask frame whose object columns and categories say what they hold, so that all engines read them alike."""
+    """A pandas or Dask frame whose object columns and categories say what they hold, as other engines' do."""
     changes = {name: settled for name in data.columns if (settled := _settled_column(data[name])) is not None}
     return data.assign(**changes) if changes else data
 
 
 def _settled_column(column: Any) -> Any:
     """Category as what its categories are; object columns of dates, decimals or numbers as such; None: leave it."""
-    import pandas as pd  # noqa: PLC0415  # here only pandas frames come by
+    import pandas as pd  # here only pandas frames come by
 
     if isinstance(column.dtype, pd.CategoricalDtype):
         categories = column.cat.categories.dtype
         return column.astype("Int64" if pd.api.types.is_integer_dtype(categories) else categories)
+    if hasattr(getattr(column.dtype, "pyarrow_dtype", None), "index_type"):
+        return column.astype(pd.ArrowDtype(column.dtype.pyarrow_dtype.value_type))
     if column.dtype != object or not isinstance(column, pd.Series):
         return None
-    held = pd.api.types.infer_dtype(column, skipna=True)
-    if held in {"date", "datetime", "datetime64"}:
-        return _as_times(column)
-    if held in {"decimal", "mixed-integer-float", "floating"}:
-        return column.map(float, na_action="ignore").astype("float64")
-    if held == "integer":
-        return _as_integers(column)
-    return column.astype("boolean") if held == "boolean" else None
+    settle = _OBJECTS.get(pd.api.types.infer_dtype(column, skipna=True))
+    try:
+        return settle(column) if settle else None
+    except (ArithmeticError, TypeError, ValueError):
+        return None  # what cannot be read together stays an object, which whoever needs the column refuses
 
 
 def _as_times(column: Any) -> Any:
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd
 
-    try:
-        return pd.to_datetime(column)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise SchemaError(f"column {column.name!r} holds times that cannot be read together: {error}") from error
+    return pd.to_datetime(column)
 
 
-def _as_integers(column: Any) -> Any:
-    try:
-        return column.astype("Int64")
-    except (OverflowError, TypeError, ValueError) as error:
-        raise SchemaError(f"column {column.name!r} holds whole numbers beyond 64 bits; give them as text") from error
+_OBJECTS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(["date", "datetime", "datetime64"], _as_times),
+    **dict.fromkeys(
+        ["decimal", "floating", "mixed-integer-float"],
+        lambda column: column.map(float, na_action="ignore").astype("float64"),
+    ),
+    "integer": lambda column: column.astype("Int64"),
+    "boolean": lambda column: column.astype("boolean"),
+}
+"""How to settle an object column of pandas, by what it holds."""
 
 
 def require(frame: LazyFrame, names: Iterable[str], *, purpose: str) -> None:
@@ -115,6 +141,94 @@ def require(frame: LazyFrame, names: Iterable[str], *, purpose: str) -> None:
             raise SchemaError(f"no column {name!r} for {purpose}{nearest(name, there)}; the frame has {listed}")
 
 
+def fits(text: nw.Expr, pattern: str) -> nw.Expr:
+    """Whether the whole of a text has a form that begins with ``^`` and ends with ``$``.
+
+    Python and Java let ``$`` stand before a last line break too, so no text may hold one.
+    """
+    return text.str.contains(pattern) & ~text.str.contains("[\\n\\r\u0085\u2028\u2029]")
+
+
+def with_nothing(frame: LazyFrame, dtypes: Mapping[str, Any]) -> LazyFrame:
+    """The frame with columns in which every value is missing, of these types."""
+    for name, dtype in dtypes.items():
+        if frame.implementation.value in {"pandas", "dask"} and (dtype == nw.Boolean or dtype.is_integer()):
+            frame = _with_missing(frame, name, "boolean" if dtype == nw.Boolean else "Int64")
+        else:
+            frame = frame.with_columns(_nothing(frame.columns[0], dtype).alias(name))
+    return frame
+
+
+def _with_missing(frame: LazyFrame, name: str, dtype: str) -> LazyFrame:
+    """A missing column of a type for which NumPy has no missing value: a cast would make it true, or a number."""
+    native = frame.to_native()
+    some = native[native.columns[0]].isna().astype("boolean")
+    missing: LazyFrame = nw.from_native(native.assign(**{name: some.mask(some | ~some).astype(dtype)})).lazy()
+    return missing
+
+
+def _nothing(column: str, dtype: Any) -> nw.Expr:
+    """Nulls of a type; a null of none is more than some engines can cast."""
+    never = nw.col(column).is_null() & ~nw.col(column).is_null()
+    return nw.when(never).then(nw.lit(_SOME.get(dtype.base_type(), 0 if dtype.is_integer() else None))).cast(dtype)
+
+
+_SOME: Mapping[Any, Any] = {
+    nw.Boolean: False,
+    nw.Date: date(1970, 1, 1),
+    nw.Datetime: datetime(1970, 1, 1),  # noqa: DTZ001  # clock time
+    nw.Float64: 0.0,
+    nw.String: "",
+}
+"""Any value of a type."""
+
+
+def session_shows(frame: LazyFrame, zone: str, tz: str) -> bool:
+    """Whether the clock on which an engine shows times with a zone is that of `tz`; they are said to be of `zone`.
+
+    The zone that Ibis says a column has need not be the session's, and Spark's may have changed since it was asked.
+    """
+    moments = [datetime(year, month, 1, 12, tzinfo=UTC) for year in (1995, 2024) for month in (1, 7)]
+    show = {"ibis": _clock_of_ibis, "pyspark": _clock_of_spark}.get(frame.implementation.value)
+    shown = show(frame.to_native(), moments) if show else _on_clock(zone, moments)
+    return shown == _on_clock(tz, moments)
+
+
+def _clock_of_ibis(table: Any, moments: list[datetime]) -> list[datetime]:
+    import ibis  # type: ignore[import-untyped]  # it ships no types
+
+    session = table.get_backend()
+    return [session.execute(ibis.literal(moment).cast("timestamp")) for moment in moments]
+
+
+def _clock_of_spark(frame: Any, moments: list[datetime]) -> list[datetime]:
+    return _on_clock(frame.sparkSession.conf.get("spark.sql.session.timeZone"), moments)
+
+
+def _on_clock(zone: str, moments: list[datetime]) -> list[datetime]:
+    """Moments as a zone's clock shows them; none if the zone is unknown here."""
+    try:
+        return [moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) for moment in moments]
+    except (LookupError, OSError, ValueError):
+        return []
+
+
+def plain(value: Any) -> Any:
+    """One value of any frame as Python's own; None if it is missing.
+
+    >>> plain(np.float64(2.5)), plain(np.float64("nan")), plain(np.datetime64("1997-01-01"))
+    (2.5, None, datetime.date(1997, 1, 1))
+    """
+    if type(value).__name__ in {"NAType", "NaTType"} or (isinstance(value, np.datetime64) and np.isnat(value)):
+        return None
+    if isinstance(value, np.datetime64) and value.dtype == "M8[ns]":
+        value = value.astype("M8[us]")
+    if hasattr(value, "to_pydatetime"):
+        return value.to_pydatetime(warn=False)
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
 def tally(
     frame: LazyFrame,
     by: Sequence[str] = (),
@@ -122,8 +236,11 @@ def tally(
     sums: Mapping[str, nw.Expr] | None = None,
     lows: Mapping[str, nw.Expr] | None = None,
     highs: Mapping[str, nw.Expr] | None = None,
+    firsts: Mapping[str, tuple[str, str]] | None = None,
 ) -> LazyFrame:
     """Mark every row, then take sums, lowest and highest of the marks for each group; `n` counts its rows.
+
+    `firsts` names a column and a low: the column's value in the group's only row where that low is reached.
 
     Marking and summing in two steps is the only way that runs on every engine.
 
@@ -142,7 +259,45 @@ def tally(
     flags = [nw.col(name).cast(nw.Int64) for name in marks["sum"] if dtypes[name] == nw.Boolean]
     marked = marked.with_columns(*flags) if flags else marked
     answers = [getattr(nw.col(name), how)() for how, group in marks.items() for name in group]
-    return marked.group_by(*by).agg(nw.len().alias("n"), *answers) if by else marked.select(nw.len().alias("n"), *answers)
+    if not by:
+        return _sums_of_64_bits(marked.select(nw.len().alias("n"), *answers))
+    if firsts and frame.implementation.value == "duckdb":
+        return _tally_in_duckdb(frame, by, marks, firsts)
+    tallied = _sums_of_64_bits(marked.group_by(*by).agg(nw.len().alias("n"), *answers))
+    for name, (value, low) in (firsts or {}).items():
+        values = frame.select(*by, **{low: (lows or {})[low], name: nw.col(value)})
+        tallied = tallied.join(values, on=[*by, low], how="left")
+    return tallied
+
+
+def _tally_in_duckdb(
+    frame: LazyFrame,
+    by: Sequence[str],
+    marks: Mapping[str, Mapping[str, nw.Expr]],
+    firsts: Mapping[str, tuple[str, str]],
+) -> LazyFrame:
+    """The same by DuckDB's own arg_min: it computes a frame that is joined to itself twice."""
+    named = {name: mark for group in marks.values() for name, mark in group.items()}
+    marked = frame.select(*by, **named, **{name: nw.col(value) for name, (value, _) in firsts.items()})
+    answers = [f'{how}("{name}") as "{name}"' for how, group in marks.items() for name in group]
+    answers += [f'arg_min("{name}", "{low}") as "{name}"' for name, (_, low) in firsts.items()]
+    groups = ", ".join(f'"{name}"' for name in by)
+    return _sums_of_64_bits(
+        nw.from_native(marked.to_native().aggregate(f"{groups}, count(*) as n, {', '.join(answers)}", groups))
+    )
+
+
+def _sums_of_64_bits(frame: LazyFrame) -> LazyFrame:
+    """DuckDB adds whole numbers up in 128 bits, which NumPy could hold as objects only."""
+    wide = [nw.col(name).cast(nw.Int64) for name, dtype in frame.collect_schema().items() if dtype == nw.Int128]
+    return frame.with_columns(*wide) if wide else frame
+
+
+def quickest(frame: LazyFrame) -> LazyFrame:
+    """Rows of pandas and pyarrow in Polars, where it is installed: grouping there costs half."""
+    if frame.implementation.value in {"pandas", "pyarrow"} and find_spec("polars") and find_spec("pyarrow"):
+        return frame.collect().lazy("polars")
+    return frame
 
 
 def collect(frame: LazyFrame, *, sort: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
@@ -162,7 +317,8 @@ def leave(columns: Mapping[str, NDArray[Any]], *, like: str) -> Any:
     1          c2  0.0
     """
     plain = {name: values.tolist() if values.dtype.kind in "OUST" else values for name, values in columns.items()}
-    return nw.from_dict(plain, backend=like).to_native()
+    backend: Any = like  # narwhals' own type is a list of names
+    return nw.from_dict(plain, backend=backend).to_native()
 
 
 def read_columns(

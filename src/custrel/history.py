@@ -102,6 +102,7 @@ class History:
 
     def __post_init__(self) -> None:
         one_of("unit", self.unit, DAYS)
+        one_of("grain", self.grain, DAYS)
         one_of("spend_of", self.spend_of, ["repeat", "all"])
         size = np.size(self.x)
         for name in _PER_CUSTOMER:
@@ -110,12 +111,12 @@ class History:
                 given = np.arange(size)
             if given is None:
                 continue
-            values = np.asarray(given) if name == "customer_id" else _numbers(name, given)
+            values = np.array(given) if name == "customer_id" else _numbers(name, given)
             if values.shape != (size,):
                 raise DomainError(f"History: {name} must have shape ({size},) as x has, got {values.shape}")
             object.__setattr__(self, name, _frozen(values))
-        object.__setattr__(self, "counts", MappingProxyType(dict(self.counts)))
-        _refuse_impossible_rows(self.x, self.t_x, self.T)
+        object.__setattr__(self, "counts", dict(self.counts))
+        _refuse_impossible_rows(self)
 
     def __len__(self) -> int:
         return int(self.x.size)
@@ -328,18 +329,30 @@ def _frozen(values: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
-def _refuse_impossible_rows(x: Array, t_x: Array, T: Array) -> None:
+def _refuse_impossible_rows(h: History) -> None:
+    x, t_x, T = h.x, h.t_x, h.T
     promises = {
         "x must be a whole number, 0 or more": (x >= 0) & (np.floor(x) == x) & np.isfinite(x),
         "t_x must lie between 0 and T": (t_x >= 0) & (t_x <= T),
         "T must be finite": np.isfinite(T),
         "t_x must be 0 where x is 0, and above 0 where x is not": (x > 0) == (t_x > 0),
     }
+    if h.spend is not None:
+        promises["spend must be finite and 0 or more, or NaN where it is not known"] = np.isnan(h.spend) | (
+            (h.spend >= 0) & np.isfinite(h.spend)
+        )
+    if h.n is not None:
+        promises["n must be above 0 and finite"] = (h.n > 0) & np.isfinite(h.n)
+    if h.log_gaps is not None:
+        promises["log_gaps must be finite"] = np.isfinite(h.log_gaps)
     for promise, kept in promises.items():
         if not kept.all():
             row = int(np.argmin(kept))
-            found = f"row {row} has x={x[row]:g}, t_x={t_x[row]:g}, T={T[row]:g}"
-            raise DomainError(f"History: {promise}; {np.sum(~kept):,} of {x.size:,} rows break this: {found}")
+            shown = {name: getattr(h, name) for name in ("x", "t_x", "T", "spend", "n", "log_gaps")}
+            found = ", ".join(f"{name}={values[row]:g}" for name, values in shown.items() if values is not None)
+            raise DomainError(
+                f"History: {promise}; {np.sum(~kept):,} of {x.size:,} rows break this: row {row} has {found}"
+            )
 
 
 def _groups(columns: tuple[Array | None, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:

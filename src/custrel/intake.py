@@ -1,30 +1,29 @@
-"""Intake: from the caller's frame to a sheet of one kind under canonical names, each promise checked, each breach counted."""
+"""Intake: from the caller's frame to a sheet of one kind under canonical names, its promises checked."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from custrel.audit import Audit, Finding
-from custrel.errors import PromiseError, SchemaError, nearest, one_of
-from custrel.frames import LazyFrame, collect, enter, require, tally
-from custrel.moments import grains, period_of, readable_moment, start_of
-from custrel.promises import Column, columns_of, field_breaches, pair_breaches
+from custrel.errors import DomainError, PromiseError, SchemaError, nearest, one_of
+from custrel.frames import LazyFrame, collect, enter, plain, require, tally, with_nothing
+from custrel.moments import lies_after, readable_moment, start_of
+from custrel.promises import Column, columns_of, field_breaches, is_broken, pair_breaches
 from custrel.records import KINDS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["Rules", "Sheet", "admit", "checked", "kind_of"]
 
-_UNREADABLE = "__unreadable_"
+_OURS = "__custrel_"
+_UNREADABLE = _OURS + "unreadable_"
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """The rows of one kind: a lazy frame under canonical names, the libraries it lives in and leaves to, how many rows."""
+    """The rows of one kind: a lazy frame under canonical names, where it lives, as what it leaves, how many."""
 
     kind: str
     frame: LazyFrame
@@ -35,7 +34,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Rules:
-    """How a log is to be read: the zone of its clock, how text is written, what is too late, what to do with breaches."""
+    """How a log is to be read: its clock's zone, how text is written, what is too late, what to do with breaches."""
 
     tz: str = "UTC"
     time_format: str | None = None
@@ -44,6 +43,8 @@ class Rules:
 
     def __post_init__(self) -> None:
         one_of("on_invalid", self.on_invalid, ["raise", "drop"])
+        if not isinstance(self.time_format, str | None):
+            raise DomainError(f"time_format must be text such as '%d/%m/%Y', got {self.time_format!r}")
 
 
 def kind_of(kind: str) -> Any:
@@ -63,21 +64,39 @@ def admit(data: Any, kind: str, columns: Mapping[str, str | None], rules: Rules)
     return checked(Sheet(kind, frame, frame.implementation.value, like), rules)
 
 
+_BLIND_TO_CASE = {"duckdb", "ibis", "pyspark", "sqlframe"}
+
+
 def _renamed(frame: LazyFrame, kind: str, columns: Mapping[str, str | None]) -> LazyFrame:
     known = columns_of(kind_of(kind))
+    if not isinstance(columns, Mapping):
+        raise SchemaError(f"columns must map fields to columns, such as {{'customer_id': 'id'}}, got {columns!r:.80}")
     for ours in columns:
         if ours not in known:
             raise SchemaError(f"columns: {kind} has no field {ours!r}{nearest(ours, known)}; it has {', '.join(known)}")
+    for ours in ("customer_id", "occurred_at"):
+        if columns.get(ours, "") is None:
+            raise SchemaError(f"columns: every interaction has {ours}; it cannot be None")
     there = frame.collect_schema().names()
     mapped = {ours: theirs for ours, theirs in columns.items() if theirs is not None}
-    needed = [mapped.get(name, name) for name, column in known.items() if column.required and columns.get(name, "") is not None]
+    needed = [
+        mapped.get(name, name)
+        for name, column in known.items()
+        if column.required and columns.get(name, "") is not None
+    ]
     require(frame, [*mapped.values(), *needed], purpose=f"{kind} (map it with columns={{field: column}})")
+    if reserved := [name for name in there if name.startswith(_OURS)]:
+        raise SchemaError(f"names that begin with {_OURS!r} are used inside; rename column {reserved[0]!r}")
     renames = {theirs: ours for ours, theirs in mapped.items() if ours != theirs}
-    if len(renames) < sum(ours != theirs for ours, theirs in mapped.items()):
+    if len(set(mapped.values())) < len(mapped):
         raise SchemaError(f"columns: two fields are mapped to one column: {mapped}")
-    taken = [ours for ours in renames.values() if ours in there and ours not in renames]
-    if taken:
-        raise SchemaError(f"column {taken[0]!r} is there, and {mapped[taken[0]]!r} is mapped to it: drop or rename one of them")
+    same = str.lower if frame.implementation.value in _BLIND_TO_CASE else str
+    left = {same(name): name for name in there if name not in renames}
+    if taken := [ours for ours in renames.values() if same(ours) in left]:
+        found = left[same(taken[0])]
+        raise SchemaError(
+            f"column {found!r} is there, and {mapped[taken[0]]!r} is mapped to {taken[0]!r}: drop or rename one of them"
+        )
     unwanted = [ours for ours, theirs in columns.items() if theirs is None and ours in there and ours not in renames]
     frame = frame.drop(*unwanted) if unwanted else frame
     return frame.rename(renames) if renames else frame
@@ -87,31 +106,43 @@ def _typed(frame: LazyFrame, column: Column, rules: Rules) -> LazyFrame:
     """One column as its field holds it; an empty one of no type becomes an empty one of the right type."""
     dtype = frame.collect_schema()[column.name]
     value = nw.col(column.name)
-    if column.holds == "moment" and (dtype.is_temporal() or dtype == nw.String):
-        read, unreadable = readable_moment(frame, column.name, tz=rules.tz, time_format=rules.time_format)
-        marks = {} if unreadable is None else {_UNREADABLE + column.name: unreadable.fill_null(value=False)}
-        return frame.with_columns(read.alias(column.name), **marks)
+    if isinstance(dtype, nw.Categorical | nw.Enum):
+        frame, dtype = frame.with_columns(value.cast(nw.String)), nw.String()
+    if column.holds == "moment" and isinstance(dtype, nw.Date | nw.Datetime | nw.String):
+        return _timed(frame, column.name, rules)
     if column.holds in {"number", "whole"} and dtype.is_numeric():
         number = value.cast(nw.Float64)
         # pandas cannot tell NaN from missing, so no engine does.
-        return frame.with_columns((nw.when(~number.is_nan()).then(number) if dtype.is_float() else number).alias(column.name))
-    if column.holds == "flag" and dtype == nw.Boolean:
+        return frame.with_columns(
+            (nw.when(~number.is_nan()).then(number) if dtype.is_float() else number).alias(column.name)
+        )
+    if (column.holds == "flag" and dtype == nw.Boolean) or (column.holds in {"id", "text"} and dtype == nw.String):
         return frame
-    if column.holds in {"id", "text"}:
-        if dtype == nw.String:
-            return frame
-        if dtype in {nw.Categorical, nw.Enum} or isinstance(dtype, nw.Enum) or (column.holds == "text" and dtype.is_integer()):
-            return frame.with_columns(value.cast(nw.String))
-        if dtype.is_integer():
-            return frame if dtype in {nw.UInt64, nw.Int128, nw.UInt128} else frame.with_columns(value.cast(nw.Int64))
-        if dtype.is_float() and (whole := _whole_numbers(frame, column.name)) is not None:
-            return whole
-    if not _holds_anything(frame, column.name):
-        return frame.with_columns(nw.lit(None).cast(_EMPTY[column.holds]).alias(column.name))
-    return _refuse(column, dtype)
+    if (
+        column.holds in {"id", "text"}
+        and dtype.is_float()
+        and (whole := _whole_numbers(frame, column.name)) is not None
+    ):
+        frame, dtype = whole, nw.Int64()
+    if column.holds == "text" and dtype.is_integer():
+        return frame.with_columns(value.cast(nw.String))
+    if column.holds == "id" and dtype.is_integer() and not isinstance(dtype, nw.Int128 | nw.UInt128):
+        return frame if isinstance(dtype, nw.Int64 | nw.UInt64) else frame.with_columns(value.cast(nw.Int64))
+    if _holds_anything(frame, column.name):
+        raise SchemaError(
+            f"column {column.name!r} must hold {_WANTED[column.holds]}; found {dtype}{_hint(column, dtype)}"
+        )
+    return with_nothing(frame, {column.name: _EMPTY[column.holds]})
 
 
-_EMPTY = {"moment": nw.Datetime("us"), "number": nw.Float64, "whole": nw.Float64, "flag": nw.Boolean, "id": nw.String, "text": nw.String}
+_EMPTY = {
+    "moment": nw.Datetime("us"),
+    "number": nw.Float64(),
+    "whole": nw.Float64(),
+    "flag": nw.Boolean(),
+    "id": nw.String(),
+    "text": nw.String(),
+}
 _WANTED = {
     "moment": "dates, datetimes or ISO 8601 text",
     "number": "numbers",
@@ -122,13 +153,22 @@ _WANTED = {
 }
 
 
-def _refuse(column: Column, dtype: Any) -> LazyFrame:
-    hint = ""
+def _timed(frame: LazyFrame, name: str, rules: Rules) -> LazyFrame:
+    """A column as datetimes on the log's clock; text that cannot be read stays beside it."""
+    read, unreadable = readable_moment(frame, name, tz=rules.tz, time_format=rules.time_format)
+    marks = {} if unreadable is None else {_UNREADABLE + name: nw.when(unreadable).then(nw.col(name))}
+    frame = frame.with_columns(**marks) if marks else frame
+    return with_nothing(frame, {name: _EMPTY["moment"]}) if read is None else frame.with_columns(read.alias(name))
+
+
+def _hint(column: Column, dtype: Any) -> str:
     if column.holds == "moment" and dtype.is_numeric():
-        hint = ": make numbers such as 19970101 text and give time_format='%Y%m%d'"
+        return ": make numbers such as 19970101 text and give time_format='%Y%m%d'"
     if column.holds in {"number", "whole"} and dtype == nw.String:
-        hint = ": cast it with your library, so that nothing is guessed about commas and signs"
-    raise SchemaError(f"column {column.name!r} must hold {_WANTED[column.holds]}; found {dtype}{hint}")
+        return ": cast it with your library, so that nothing is guessed about commas and signs"
+    if column.holds == "id" and dtype.is_integer():
+        return ": cast it to 64 bits or to text"
+    return ": its rows do not hold values of one kind" if dtype == nw.Object else ""
 
 
 def _holds_anything(frame: LazyFrame, name: str) -> bool:
@@ -138,12 +178,15 @@ def _holds_anything(frame: LazyFrame, name: str) -> bool:
 
 def _whole_numbers(frame: LazyFrame, name: str) -> LazyFrame | None:
     """Ids that pandas turned into floats because some are missing, as whole numbers again; None if they are not."""
+    if frame.implementation.value not in {"pandas", "dask"}:
+        return None
     value = nw.col(name)
-    broken = collect(tally(frame, sums={"broken": (value.floor() != value).fill_null(value=False) & ~value.is_nan()}))
-    if frame.implementation.value not in {"pandas", "dask"} or broken["broken"][0]:
+    odd = is_broken(value) | (value.abs() >= 2**53)
+    if collect(tally(frame, sums={"odd": odd.fill_null(value=False)}))["odd"][0]:
         return None
     native = frame.to_native()
-    return nw.from_native(native.assign(**{name: native[name].astype("Int64")})).lazy()
+    whole: LazyFrame = nw.from_native(native.assign(**{name: native[name].astype("Int64")})).lazy()
+    return whole
 
 
 def checked(sheet: Sheet, rules: Rules) -> tuple[Sheet, Audit]:
@@ -152,11 +195,13 @@ def checked(sheet: Sheet, rules: Rules) -> tuple[Sheet, Audit]:
     counts = {name: int(values[0] or 0) for name, values in collect(tally(sheet.frame, sums=_numbered(marks))).items()}
     read = counts.pop("n")
     found = dict(zip(marks, counts.values(), strict=True))
-    findings = [Finding(reason, rows, _examples(sheet.frame.filter(marks[reason]))) for reason, rows in found.items() if rows]
+    findings = [
+        Finding(reason, rows, _examples(sheet.frame.filter(marks[reason]))) for reason, rows in found.items() if rows
+    ]
     frame = sheet.frame
     if findings:
         frame = frame.filter(~nw.any_horizontal(*[marks[finding.reason] for finding in findings], ignore_nulls=True))
-    frame = frame.drop(*[name for name in frame.collect_schema().names() if name.startswith(_UNREADABLE)])
+    frame = frame.drop(*[name for name in frame.collect_schema().names() if name.startswith(_OURS)])
     for settle in (_without_copies, _in_one_currency):
         frame, more = settle(frame)
         findings += more
@@ -177,20 +222,19 @@ def _marks(sheet: Sheet, rules: Rules) -> dict[str, nw.Expr]:
             marks |= _with_unreadable(column, names, field_breaches(column, schema[column.name]))
     marks |= pair_breaches(model, names)
     if rules.as_of is not None:
-        last = grains(start_of(rules.as_of, name="as_of", tz=rules.tz, end=True), "microsecond")
-        late = period_of("occurred_at", "microsecond", sheet.library) > last
-        marks[f"occurred_at lies after as_of ({rules.as_of})"] = late.fill_null(value=False)
+        last = start_of(rules.as_of, name="as_of", tz=rules.tz, end=True)
+        marks[f"occurred_at lies after as_of ({rules.as_of})"] = lies_after("occurred_at", last, sheet.library)
     return marks
 
 
 def _with_unreadable(column: Column, names: set[str], marks: Mapping[str, nw.Expr]) -> dict[str, nw.Expr]:
     """Text that could not be read as a time is not the same as a missing time."""
-    flag = _UNREADABLE + column.name
-    if flag not in names:
+    if _UNREADABLE + column.name not in names:
         return dict(marks)
+    unreadable = ~nw.col(_UNREADABLE + column.name).is_null()
     return {
-        **{reason: mark & ~nw.col(flag) for reason, mark in marks.items()},
-        f"{column.name} is not a date or time in ISO 8601": nw.col(flag),
+        **{reason: mark & ~unreadable for reason, mark in marks.items()},
+        f"{column.name} cannot be read as a date or time": unreadable,
     }
 
 
@@ -199,18 +243,19 @@ def _numbered(marks: Mapping[str, nw.Expr]) -> dict[str, nw.Expr]:
 
 
 def _examples(frame: LazyFrame) -> tuple[dict[str, Any], ...]:
-    columns = collect(frame.head(3))
-    shown = [name for name in columns if not name.startswith(_UNREADABLE)]
-    rows = range(len(next(iter(columns.values()), [])))
-    return tuple({name: _plain(columns[name][row]) for name in shown} for row in rows)
+    columns = {name: [plain(value) for value in values] for name, values in collect(frame.head(3)).items()}
+    read = [name for name in columns if not name.startswith(_UNREADABLE)]
+    shown = {name: zip(columns.get(_UNREADABLE + name, columns[name]), columns[name], strict=True) for name in read}
+    texts = {name: [_shown(read if text is None else text) for text, read in pairs] for name, pairs in shown.items()}
+    return tuple(dict(zip(texts, row, strict=True)) for row in zip(*texts.values(), strict=True))
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") and value.dtype.kind in "biufSU" else value if isinstance(value, int | float | str | None) else str(value)
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, int | float | str | None) else str(value)
 
 
 def _without_copies(frame: LazyFrame) -> tuple[LazyFrame, list[Finding]]:
-    """Of rows that share an interaction_id: one if they say the same, none if they do not (nobody knows which is right)."""
+    """Of rows that share an interaction_id: one if they agree, none if they do not (which of them is right?)."""
     names = frame.collect_schema().names()
     if "interaction_id" not in names:
         return frame, []
@@ -218,18 +263,36 @@ def _without_copies(frame: LazyFrame) -> tuple[LazyFrame, list[Finding]]:
     copies = named.group_by("interaction_id").agg(nw.len().alias("copies")).filter(nw.col("copies") > 1)
     if not len(collect(copies.head(1))["copies"]):
         return frame, []
-    single = named.unique(keep="any")
+    # Spark reads a dot or a backtick in a name of unique() as its own.
+    safe = {name: f"{_OURS}{place}" for place, name in enumerate(names) if not name.isidentifier()}
+    single = named.rename(safe).unique([safe.get(name, name) for name in _comparable(frame)], keep="any")
+    single = single.rename({inner: name for name, inner in safe.items()})
     versions = single.group_by("interaction_id").agg(nw.len().alias("__versions"))
-    counts = collect(tally(versions, sums={"conflicting": nw.when(nw.col("__versions") > 1).then(nw.col("__versions")).otherwise(0)}))
+    counts = collect(
+        tally(versions, sums={"conflicting": nw.when(nw.col("__versions") > 1).then(nw.col("__versions")).otherwise(0)})
+    )
     rows, distinct = (int(collect(tally(f))["n"][0]) for f in (named, single))
     conflicting = int(counts["conflicting"][0] or 0)
-    kept = single.join(versions.filter(nw.col("__versions") == 1).select("interaction_id"), on="interaction_id", how="semi")
-    clash = single.join(versions.filter(nw.col("__versions") > 1).select("interaction_id"), on="interaction_id", how="semi")
+    kept = _among(single, versions.filter(nw.col("__versions") == 1))
+    clash = _among(single, versions.filter(nw.col("__versions") > 1))
     findings = [Finding("interaction_id stands on an equal row too", rows - distinct)] if rows > distinct else []
     if conflicting:
         findings.append(Finding("interaction_id stands on rows that differ", conflicting, _examples(clash)))
     unnamed = frame.filter(nw.col("interaction_id").is_null())
     return nw.concat([unnamed, kept.select(*names)], how="vertical"), findings
+
+
+def _among(frame: LazyFrame, named: LazyFrame) -> LazyFrame:
+    """The rows whose interaction_id is named; pyarrow cannot join rows that hold lists, but looks ids up."""
+    if frame.implementation.value == "pyarrow":
+        return frame.filter(nw.col("interaction_id").is_in(named.collect()["interaction_id"]))
+    return frame.join(named.select("interaction_id"), on="interaction_id", how="semi")
+
+
+def _comparable(frame: LazyFrame) -> list[str]:
+    """The columns whose values every engine can compare."""
+    nested = (nw.List, nw.Array, nw.Struct, nw.Object, nw.Unknown)
+    return [name for name, dtype in frame.collect_schema().items() if not isinstance(dtype, nested)]
 
 
 def _in_one_currency(frame: LazyFrame) -> tuple[LazyFrame, list[Finding]]:
@@ -243,7 +306,9 @@ def _in_one_currency(frame: LazyFrame) -> tuple[LazyFrame, list[Finding]]:
     other = (nw.col("currency") != main).fill_null(value=False)
     listed = ", ".join(f"{name} {n:,}" for name, n in zip(counts["currency"], counts["n"], strict=True))
     reason = f"currency is not {main}, that of most rows ({listed})"
-    return frame.filter(~other), [Finding(reason, int(counts["n"].sum() - counts["n"].max()), _examples(frame.filter(other)))]
+    return frame.filter(~other), [
+        Finding(reason, int(counts["n"].sum() - counts["n"].max()), _examples(frame.filter(other)))
+    ]
 
 
 def _notes(sheet: Sheet, rules: Rules) -> tuple[str, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import reduce
-from types import MappingProxyType
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
@@ -15,16 +17,16 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from custrel.audit import Audit, Finding
-from custrel.errors import DomainError, PromiseError, SchemaError, nearest, one_of
-from custrel.frames import collect, leave, tally
+from custrel.errors import DomainError, PromiseError, SchemaError, one_of
+from custrel.frames import collect, leave, plain, quickest, tally, with_nothing
 from custrel.history import DAYS, History
 from custrel.intake import Rules, Sheet, admit, checked, kind_of
-from custrel.moments import GRAINS, checked_zone, grains, moment_of, period_of, start_of
+from custrel.moments import GRAINS, checked_zone, edge, moment_of, period_of, start_of
 from custrel.promises import columns_of
 from custrel.records import INTERACTIONS, KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from custrel.frames import LazyFrame
     from custrel.stats.estimate import Array
@@ -78,6 +80,8 @@ class PeriodCounts:
         Customers whose first purchase fell in the period.
     repeats
         Repeat purchases in the period.
+    like
+        The library whose frames answers leave as.
 
     Examples
     --------
@@ -90,6 +94,7 @@ class PeriodCounts:
     start: NDArray[np.datetime64]
     births: NDArray[np.int64]
     repeats: NDArray[np.int64]
+    like: str = "pandas"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,8 +113,12 @@ class Interactions:
     Examples
     --------
     >>> import pandas as pd
-    >>> df = pd.DataFrame({"id": ["c1", "c1", "c2"], "date": ["1997-01-01", "1997-08-02", "1997-01-02"], "spend": [29.33, 14.96, 5.0]})
-    >>> log = Interactions.from_frame(df, kind="purchase", columns={"customer_id": "id", "occurred_at": "date", "amount": "spend"})
+    >>> df = pd.DataFrame(
+    ...     {"id": ["c1", "c1", "c2"], "date": ["1997-01-01", "1997-08-02", "1997-01-02"], "spend": [29.33, 14.96, 5.0]}
+    ... )
+    >>> log = Interactions.from_frame(
+    ...     df, kind="purchase", columns={"customer_id": "id", "occurred_at": "date", "amount": "spend"}
+    ... )
     >>> log
     Interactions: 3 purchase
     >>> h = log.history(until="1997-09-30", unit="day")
@@ -140,8 +149,8 @@ class Interactions:
         Parameters
         ----------
         data
-            A frame of pandas, Polars (eager or lazy), pyarrow, DuckDB, Dask, PySpark or Ibis. It is not changed; a lazy one
-            stays where it lives. Columns that are no field of the kind are kept beside ours.
+            A frame of pandas, Polars (eager or lazy), pyarrow, DuckDB, Dask, PySpark or Ibis. It is not changed; a lazy
+            one stays where it lives. Columns that are no field of the kind are kept beside ours.
         kind
             Which kind: purchase, refund, support_contact, case, complaint, survey_response, review, referral,
             marketing_touch, self_service or subscription.
@@ -166,12 +175,18 @@ class Interactions:
             If rows break a promise, with their counts and examples by reason.
         """
         rules = Rules(checked_zone(tz), time_format, as_of, on_invalid)
-        sheet, audit = admit(data, kind, columns or {}, rules)
-        return cls(MappingProxyType({kind: sheet}), audit, tz)
+        sheet, audit = admit(data, kind, {} if columns is None else columns, rules)
+        return cls({kind: sheet}, audit, tz)
 
     @classmethod
     def from_records(
-        cls, records: Iterable[Any], *, tz: str = "UTC", as_of: Any = None, on_invalid: str = "raise", like: str = "pandas"
+        cls,
+        records: Iterable[Any],
+        *,
+        tz: str = "UTC",
+        as_of: Any = None,
+        on_invalid: str = "raise",
+        like: str = "pandas",
     ) -> Self:
         """Read records, or dictionaries that can become records, of any kinds.
 
@@ -195,12 +210,16 @@ class Interactions:
         --------
         >>> from datetime import datetime, timezone
         >>> from custrel import Purchase
-        >>> p = Purchase(customer_id="c1", occurred_at=datetime(2024, 5, 1, tzinfo=timezone.utc), amount="12.50", currency="USD")
+        >>> p = Purchase(
+        ...     customer_id="c1", occurred_at=datetime(2024, 5, 1, tzinfo=timezone.utc), amount="12.50", currency="USD"
+        ... )
         >>> log = Interactions.from_records([p])
         >>> log.to_records() == [p]
         True
         """
         rules = Rules(checked_zone(tz), None, as_of, on_invalid)
+        if not isinstance(records, Iterable):
+            raise SchemaError(f"expected a list of records or dictionaries, found {type(records).__name__}")
         models, refused = _validated(list(records), rules)
         by_kind: dict[str, list[Any]] = {}
         for model in models:
@@ -209,7 +228,7 @@ class Interactions:
         for kind, rows in by_kind.items():
             sheets[kind], one = admit(_columns_of_records(rows, kind, tz, like), kind, {}, rules)
             audit += one
-        return cls(MappingProxyType(sheets), audit, tz)
+        return cls(sheets, audit, tz)
 
     @classmethod
     def concat(cls, logs: Iterable[Interactions]) -> Interactions:
@@ -223,14 +242,22 @@ class Interactions:
             If rows break a promise together (an id twice, two currencies).
         """
         logs = list(logs)
+        given: list[Any] = logs
+        if other := [type(log).__name__ for log in given if not isinstance(log, Interactions)]:
+            raise SchemaError(f"concat needs logs (Interactions), found {other[0]}")
         if len({log.tz for log in logs}) != 1:
-            raise SchemaError(f"concat needs one or more logs on one clock; found tz {sorted({log.tz for log in logs})}")
+            raise SchemaError(
+                f"concat needs one or more logs on one clock; found tz {sorted({log.tz for log in logs})}"
+            )
         by_kind: dict[str, list[Sheet]] = {}
         for log in logs:
             for kind, sheet in log.sheets.items():
                 by_kind.setdefault(kind, []).append(sheet)
-        sheets = {kind: checked(_stacked(parts), Rules(logs[0].tz))[0] if parts[1:] else parts[0] for kind, parts in by_kind.items()}
-        return cls(MappingProxyType(sheets), reduce(Audit.__add__, (log.audit for log in logs)), logs[0].tz)
+        sheets = {
+            kind: checked(_stacked(parts), Rules(logs[0].tz))[0] if parts[1:] else parts[0]
+            for kind, parts in by_kind.items()
+        }
+        return cls(sheets, reduce(Audit.__add__, (log.audit for log in logs)), logs[0].tz)
 
     # -- what there is ----------------------------------------------------------------------------------------------
 
@@ -248,7 +275,7 @@ class Interactions:
 
     def only(self, *kinds: str) -> Self:
         """The log of these kinds alone."""
-        return replace(self, sheets=MappingProxyType({kind: self._sheet(kind) for kind in kinds}))
+        return replace(self, sheets={kind: self._sheet(kind) for kind in kinds})
 
     def _sheet(self, kind: str) -> Sheet:
         kind_of(kind)
@@ -270,7 +297,11 @@ class Interactions:
         """
         sheet = self._one(kind)
         eager = sheet.frame.collect()
-        return eager.to_native() if eager.implementation.value == sheet.like else nw.from_dict(eager.to_dict(as_series=False), backend=sheet.like).to_native()
+        return (
+            eager.to_native()
+            if eager.implementation.value == sheet.like
+            else leave(collect(eager.lazy()), like=sheet.like)
+        )
 
     def lazy_frame(self, kind: str | None = None) -> Any:
         """The rows of one kind where they live: the caller's own lazy frame (the eager one if it was eager)."""
@@ -348,7 +379,9 @@ class Interactions:
         sums |= {"log_gaps": _log_gaps(baskets, sums, DAYS[grain] / DAYS[unit])} if log_gaps else {}
         sums, counts = _chosen(sums, counts, None if since is None else self._period(since, "since", grain), customers)
         if not len(sums["x"]):
-            raise DomainError(f"no customer of this log bought by until={until!r}" + (" from since on" if since is not None else ""))
+            raise DomainError(
+                f"no customer of this log bought by until={until!r}" + (" from since on" if since is not None else "")
+            )
         return _history_of(sums, end, unit, grain, spend, sheet.like, str(until), counts)
 
     def purchases_between(self, start: Any, end: Any, *, grain: str = "day", customers: Any = None) -> PurchaseCounts:
@@ -361,8 +394,8 @@ class Interactions:
         grain
             As for `history`.
         customers
-            Ids, or a history, whose customers are wanted, in this order, with 0 for those who did not buy; if not given,
-            those who bought.
+            Ids, or a history, whose customers are wanted, in this order, with 0 for those who did not buy; if not
+            given, those who bought.
         """
         sheet = self._sheet("purchase")
         low, high = self._period(start, "start", grain), self._period(end, "end", grain, end=True)
@@ -392,7 +425,10 @@ class Interactions:
             As for `history`; also the length of a period.
         """
         sheet = self._sheet("purchase")
-        end, born = self._period(until, "until", grain, end=True), self._period(born_until, "born_until", grain, end=True)
+        end, born = (
+            self._period(until, "until", grain, end=True),
+            self._period(born_until, "born_until", grain, end=True),
+        )
         baskets = _baskets(sheet, grain, nw.col("__period") <= end)
         people = _people(baskets, first_basket=False).filter(nw.col("first") <= born)
         births = collect(tally(people, ["first"]), sort=["first"])
@@ -401,15 +437,17 @@ class Interactions:
         if not len(births["n"]):
             raise DomainError(f"no customer of this log bought by born_until={born_until!r}")
         first, size = int(births["first"][0]), end - int(births["first"][0]) + 1
+        if size > _MOST_PERIODS:
+            raise DomainError(f"{size:,} periods of one {grain} are more than {_MOST_PERIODS:,}: take a longer grain")
         born_in, bought_in = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
         born_in[births["first"].astype(np.int64) - first] = births["n"]
         bought_in[bought["__period"].astype(np.int64) - first] = bought["n"]
         step = np.timedelta64(GRAINS[grain] * 1_000_000 or 1, "us")
         starts = np.datetime64(moment_of(first, grain), "us") + np.arange(size) * step
-        return PeriodCounts(starts, born_in, bought_in - born_in)
+        return PeriodCounts(starts, born_in, bought_in - born_in, sheet.like)
 
     def _period(self, moment: Any, name: str, grain: str, *, end: bool = False) -> int:
-        return grains(start_of(moment, name=name, tz=self.tz, end=end), grain)
+        return edge(start_of(moment, name=name, tz=self.tz, end=end), grain, name=name)
 
 
 # -- records and columns ----------------------------------------------------------------------------------------------
@@ -434,7 +472,9 @@ def _validated(records: list[Any], rules: Rules) -> tuple[list[Any], Audit]:
     )
     audit = Audit(len(broken), 0, counted)
     if rules.on_invalid == "raise":
-        raise PromiseError(f"{len(broken):,} of {len(records):,} records break a promise: " + "; ".join(map(str, counted)), audit)
+        raise PromiseError(
+            f"{len(broken):,} of {len(records):,} records break a promise: " + "; ".join(map(str, counted)), audit
+        )
     kept = [record for row, record in enumerate(records) if row not in broken]
     return INTERACTIONS.validate_python(kept, context=context), audit
 
@@ -452,12 +492,15 @@ def _columns_of_records(rows: list[Any], kind: str, tz: str, like: str) -> Any:
         if column.required or any(value is not None for value in values):
             columns[name] = [_cell(value, column.holds, zone) for value in values]
     if len({type(value) for value in columns["customer_id"]}) > 1:
-        raise SchemaError("customer_id holds both text and whole numbers among these records; a column can hold one of them")
+        raise SchemaError(
+            "customer_id holds both text and whole numbers among these records; a column can hold one of them"
+        )
     if any(row.attributes for row in rows):
         columns["attributes"] = [json.dumps(row.attributes) for row in rows]
     try:
-        return nw.from_dict(columns, backend=like).to_native()
-    except (OverflowError, ValueError) as error:
+        backend: Any = like
+        return nw.from_dict(columns, backend=backend).to_native()
+    except (OverflowError, TypeError, ValueError) as error:
         raise SchemaError(f"these records do not fit columns of {like}: {error}") from error
 
 
@@ -465,32 +508,45 @@ def _cell(value: Any, holds: str, zone: ZoneInfo) -> Any:
     if value is None:
         return None
     if holds == "moment":
-        return value.astimezone(zone).replace(tzinfo=None)
+        return _on_clock(value, zone)
     return float(value) if holds in {"number", "whole"} else value
+
+
+def _on_clock(moment: datetime, zone: ZoneInfo) -> datetime:
+    try:
+        return moment.astimezone(zone).replace(tzinfo=None)
+    except OverflowError as error:
+        raise SchemaError(f"{moment.isoformat()} lies beyond the years 1 to 9999 on the clock of {zone}") from error
 
 
 def _records_of(sheet: Sheet, tz: str) -> list[Any]:
     zone, model = ZoneInfo(tz), kind_of(sheet.kind)
     fields = columns_of(model)
-    eager = sheet.frame.collect()
-    there = set(eager.columns)
-    absent = [name for name, column in fields.items() if column.required and name not in there]
+    columns = sheet.frame.collect().to_dict(as_series=False)
+    absent = [name for name, column in fields.items() if column.required and name not in columns]
     if absent:
         raise SchemaError(f"a record of kind {sheet.kind!r} needs {absent[0]!r}, which this log does not have")
-    rows = [_record(dict(row), fields, zone, sheet.kind) for row in eager.iter_rows(named=True)]
-    return list(INTERACTIONS.validate_python(rows))
+    values = zip(*columns.values(), strict=True)
+    rows = [_record(dict(zip(columns, row, strict=True)), fields, zone, sheet.kind) for row in values]
+    try:
+        return list(INTERACTIONS.validate_python(rows))
+    except ValidationError as error:
+        found = error.errors(include_url=False)[0]
+        raise PromiseError(
+            f"row {found['loc'][0]} of kind {sheet.kind!r} cannot be a record: {found['msg']}"
+        ) from error
 
 
 def _record(row: dict[str, Any], fields: Mapping[str, Any], zone: ZoneInfo, kind: str) -> dict[str, Any]:
     """One row of a frame as the dictionary of a record."""
-    said = {name: value for name, value in row.items() if not _is_missing(value)}
+    said = {name: value for name, cell in row.items() if (value := plain(cell)) is not None}
     record: dict[str, Any] = {"kind": kind}
-    attributes = json.loads(said.pop("attributes", "{}"))
+    attributes = _attributes(said.pop("attributes", {}))
     for name, value in said.items():
         if name not in fields:
-            attributes[name] = value.isoformat() if hasattr(value, "isoformat") else value.item() if hasattr(value, "item") else value
+            attributes[name] = _for_json(value)
         elif fields[name].holds == "moment":
-            record[name] = _plain_datetime(value).replace(tzinfo=zone)
+            record[name] = value.replace(tzinfo=zone)
         elif fields[name].holds == "number":
             record[name] = repr(float(value)) if not name.endswith(("_low", "_high")) else float(value)
         else:
@@ -501,32 +557,60 @@ def _record(row: dict[str, Any], fields: Mapping[str, Any], zone: ZoneInfo, kind
     return record | ({"attributes": attributes} if attributes else {})
 
 
-def _plain_datetime(value: Any) -> Any:
-    return value.to_pydatetime(warn=False) if hasattr(value, "to_pydatetime") else value
+def _attributes(said: Any) -> dict[str, Any]:
+    """What a column named attributes says: an object in JSON is taken apart, anything else is one attribute."""
+    try:
+        read = json.loads(said) if isinstance(said, str) else said
+    except ValueError:
+        read = said
+    return read if isinstance(read, dict) else {"attributes": _for_json(said)}
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or bool(np.ndim(value) == 0 and value != value) or type(value).__name__ in {"NAType", "NaTType"}  # noqa: PLR0124
+def _for_json(value: Any) -> Any:
+    """A value as JSON can hold it; what JSON has no word for as text."""
+    if isinstance(value, dict):
+        return {str(name): _for_json(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(inner) for inner in value]
+    value = plain(value)
+    if isinstance(value, bool | int | str | None) or (isinstance(value, float) and isfinite(value)):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _stacked(parts: list[Sheet]) -> Sheet:
     """Sheets of one kind under each other; a column that one of them lacks is empty there."""
     if len({part.library for part in parts}) > 1:
         found = sorted({part.library for part in parts})
-        raise SchemaError(f"rows of kind {parts[0].kind!r} live in {' and '.join(found)}: bring them into one library first")
+        raise SchemaError(
+            f"rows of kind {parts[0].kind!r} live in {' and '.join(found)}: bring them into one library first"
+        )
     schemas = [dict(part.frame.collect_schema()) for part in parts]
     merged: dict[str, Any] = {}
     for schema in schemas:
-        for name, dtype in schema.items():
-            if merged.setdefault(name, dtype) != dtype and name == "customer_id":
-                raise SchemaError(f"column 'customer_id' holds {merged[name]} in one log and {dtype} in another: cast one of them")
-    frames = [
-        part.frame.with_columns(*[nw.lit(None).cast(dtype).alias(name) for name, dtype in merged.items() if name not in schema]).select(
-            *[nw.col(name) if schema.get(name, dtype) == dtype else nw.col(name).cast(dtype) for name, dtype in merged.items()]
-        )
-        for part, schema in zip(parts, schemas, strict=True)
-    ]
-    return replace(parts[0], frame=nw.concat(frames, how="vertical"))
+        merged |= {name: _common(name, merged.get(name, dtype), dtype) for name, dtype in schema.items()}
+    frames = []
+    for part, schema in zip(parts, schemas, strict=True):
+        frame = with_nothing(part.frame, {name: dtype for name, dtype in merged.items() if name not in schema})
+        casts = [nw.col(name).cast(merged[name]) for name, dtype in schema.items() if dtype != merged[name]]
+        frames.append((frame.with_columns(*casts) if casts else frame).select(*merged))
+    try:
+        return replace(parts[0], frame=nw.concat(frames, how="vertical"))
+    except Exception as error:  # each engine has errors of its own
+        raise SchemaError(f"rows of kind {parts[0].kind!r} cannot stand under each other: {error}") from error
+
+
+def _common(name: str, one: Any, other: Any) -> Any:
+    """The type that holds what two columns of one name hold."""
+    if one == other or isinstance(other, nw.Unknown):
+        return one
+    if isinstance(one, nw.Unknown):
+        return other
+    if isinstance(one, nw.Datetime) and isinstance(other, nw.Datetime):
+        return nw.Datetime("us")
+    if name != "customer_id" and one.is_numeric() and other.is_numeric():
+        return nw.Float64()
+    raise SchemaError(f"column {name!r} holds {one} in one log and {other} in another: cast one of them")
 
 
 # -- from rows to sums ------------------------------------------------------------------------------------------------
@@ -536,46 +620,56 @@ def _baskets(sheet: Sheet, grain: str, wanted: nw.Expr) -> LazyFrame:
     """Customer, period and value: what each customer bought within one grain, as one purchase."""
     period = period_of("occurred_at", grain, sheet.library).alias("__period")
     money = ["amount"] if "amount" in sheet.frame.collect_schema().names() else []
-    rows = sheet.frame.select("customer_id", period, *money).filter(wanted)
+    rows = quickest(sheet.frame.select("customer_id", period, *money)).filter(wanted)
     sums = {name: nw.col(name) for name in money}
     return tally(rows, ["customer_id", "__period"], sums=sums)
 
 
 def _people(baskets: LazyFrame, *, first_basket: bool) -> LazyFrame:
-    """A row for each customer: purchases x (the first included), first and last period, rows, amount, amount of the first."""
+    """A row for each customer: purchases x (the first included), first and last period, rows, amounts."""
     money = ["amount"] if "amount" in baskets.collect_schema().names() else []
-    people = tally(
+    return tally(
         baskets,
         ["customer_id"],
         sums={"rows": nw.col("n"), **{name: nw.col(name) for name in money}},
         lows={"first": nw.col("__period")},
         highs={"last": nw.col("__period")},
+        firsts={"first_amount": ("amount", "first")} if money and first_basket else None,
     ).rename({"n": "x"})
-    if not (money and first_basket):
-        return people
-    firsts = baskets.select("customer_id", first=nw.col("__period"), first_amount=nw.col("amount"))
-    return people.join(firsts, on=["customer_id", "first"], how="left")
 
 
 def _log_gaps(baskets: LazyFrame, sums: Mapping[str, NDArray[Any]], units: float) -> Array:
     """Sum of log times between the purchases of each customer, in the order of `sums`."""
     pairs = collect(baskets.select("customer_id", "__period"), sort=["customer_id", "__period"])
     period = pairs["__period"].astype(np.float64)
-    bounds = np.cumsum(sums["x"].astype(np.intp))
+    customer = np.repeat(np.arange(len(sums["x"])), sums["x"].astype(np.intp))
     logs = np.log(np.maximum(np.diff(period, prepend=0.0), 1) * units)
-    logs[np.concatenate([[0], bounds[:-1]])] = 0.0
-    return np.add.reduceat(logs, np.concatenate([[0], bounds[:-1]]))
+    again = np.diff(customer, prepend=-1) == 0
+    return np.bincount(customer[again], weights=logs[again], minlength=len(sums["x"])).astype(np.float64)
+
+
+_MOST_PERIODS = 10_000_000
 
 
 def _ids_of(customers: Any) -> NDArray[Any]:
+    """The ids that were asked for, each once."""
     who = np.asarray(customers.customer_id if hasattr(customers, "customer_id") else customers)
-    return who.astype(object) if who.dtype.kind == "U" else who
+    if who.ndim != 1:
+        raise DomainError(f"customers must be a list of ids, or a history, got {customers!r:.80}")
+    who = who.astype(object) if who.dtype.kind == "U" else who
+    if repeated := who.size - len(set(who.tolist())):
+        raise DomainError(f"customers must name each customer once; {repeated:,} of {who.size:,} ids are there again")
+    return who
 
 
 def _places(there: NDArray[Any], wanted: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Row of each wanted id among those there, and whether it is there at all."""
     place = {who: row for row, who in enumerate(there.tolist())}
     rows = np.array([place.get(who, -1) for who in wanted.tolist()], dtype=np.intp)
+    if len(there) and len(wanted) and type(wanted.tolist()[0]) is not type(there.tolist()[0]):
+        raise DomainError(
+            f"customers holds ids such as {wanted.tolist()[0]!r}; those of this log are like {there.tolist()[0]!r}"
+        )
     return rows, rows >= 0
 
 
@@ -595,15 +689,24 @@ def _chosen(
 
 
 def _history_of(
-    sums: Mapping[str, NDArray[Any]], end: int, unit: str, grain: str, spend: str, like: str, until: str, counts: dict[str, int]
+    sums: Mapping[str, NDArray[Any]],
+    end: int,
+    unit: str,
+    grain: str,
+    spend: str,
+    like: str,
+    until: str,
+    counts: dict[str, int],
 ) -> History:
     first, last = sums["first"].astype(np.float64), sums["last"].astype(np.float64)
     x = sums["x"].astype(np.float64) - 1
     mean = None
     if "amount" in sums:
         paid = x if spend == "repeat" else x + 1
-        total = sums["amount"].astype(np.float64) - (sums["first_amount"].astype(np.float64) if spend == "repeat" else 0.0)
-        mean = np.where(paid > 0, total / np.maximum(paid, 1), np.nan)
+        total = sums["amount"].astype(np.float64) - (
+            sums["first_amount"].astype(np.float64) if spend == "repeat" else 0.0
+        )
+        mean = np.where(paid > 0, np.maximum(total, 0) / np.maximum(paid, 1), np.nan)
     days = DAYS[grain]
     return History(
         x=x,

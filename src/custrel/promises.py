@@ -1,4 +1,4 @@
-"""From what a record promises to checks of whole columns: rows and columns have one truth, the fields of `custrel.records`."""
+"""From what a record promises to checks of whole columns: rows and columns have one truth, the record's fields."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import narwhals.stable.v2 as nw
 from annotated_types import Ge, Gt
 from pydantic import AwareDatetime, StringConstraints
 
+from custrel.frames import fits
 from custrel.records import NotAfter, Within
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from custrel.records import Record
 
-__all__ = ["Column", "columns_of", "field_breaches", "pair_breaches"]
+__all__ = ["Column", "columns_of", "field_breaches", "is_broken", "pair_breaches"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Column:
     >>> from custrel.records import Purchase
     >>> column = columns_of(Purchase)["amount"]
     >>> column.holds, column.required, column.at_least
-    ('number', True, 0)
+    ('number', True, 0.0)
     """
 
     name: str
@@ -77,8 +78,8 @@ def _columns(name: str, field: FieldInfo) -> Iterator[Column]:
             name,
             holds,
             field.is_required(),
-            at_least=next((fact.ge for fact in facts if isinstance(fact, Ge)), None),
-            above=next((fact.gt for fact in facts if isinstance(fact, Gt)), None),
+            at_least=next((float(str(fact.ge)) for fact in facts if isinstance(fact, Ge)), None),
+            above=next((float(str(fact.gt)) for fact in facts if isinstance(fact, Gt)), None),
             choices=next((get_args(fact) for fact in facts if get_origin(fact) is Literal), ()),
             pattern=next((_text_of(fact.pattern) for fact in facts if isinstance(fact, StringConstraints)), None),
         )
@@ -95,7 +96,7 @@ _HOLDS = (
 
 
 def _text_of(pattern: Any) -> str | None:
-    return getattr(pattern, "pattern", pattern)
+    return None if pattern is None else str(getattr(pattern, "pattern", pattern))
 
 
 def _unwrapped(field: FieldInfo) -> tuple[set[Any], list[Any]]:
@@ -132,7 +133,7 @@ def field_breaches(column: Column, dtype: Any) -> Mapping[str, nw.Expr]:
     if column.holds in {"number", "whole"}:
         marks[f"{name} is not finite"] = (value == float("inf")) | (value == float("-inf"))
     if column.holds == "whole":
-        marks[f"{name} is not a whole number"] = value.floor() != value
+        marks[f"{name} is not a whole number"] = is_broken(value)
     if column.at_least is not None:
         marks[f"{name} is below {column.at_least:g}"] = value < column.at_least
     if column.above is not None:
@@ -140,8 +141,14 @@ def field_breaches(column: Column, dtype: Any) -> Mapping[str, nw.Expr]:
     if column.choices:
         marks[f"{name} is none of {', '.join(column.choices)}"] = ~value.is_in(list(column.choices)) & ~value.is_null()
     if column.pattern:
-        marks[f"{name} does not have the form {column.pattern}"] = ~value.str.contains(column.pattern) & ~value.is_null()
+        marks[f"{name} does not have the form {column.pattern}"] = ~fits(value, column.pattern) & ~value.is_null()
     return {reason: mark.fill_null(value=False) for reason, mark in marks.items()}
+
+
+def is_broken(number: nw.Expr) -> nw.Expr:
+    """Whether a number has a fraction; from 2^53 on, none has, and some engines cannot round them."""
+    small = nw.when(number.abs() < 2**53).then(number)
+    return (small > small.floor()).fill_null(value=False)
 
 
 def pair_breaches(kind: type[Record], names: set[str]) -> Mapping[str, nw.Expr]:
@@ -150,9 +157,21 @@ def pair_breaches(kind: type[Record], names: set[str]) -> Mapping[str, nw.Expr]:
     for promise in kind.promises:
         if isinstance(promise, NotAfter) and {promise.earlier, promise.later} <= names:
             marks[f"{promise.earlier} lies after {promise.later}"] = nw.col(promise.earlier) > nw.col(promise.later)
-        if isinstance(promise, Within) and {promise.value, f"{promise.scale}_low", f"{promise.scale}_high"} <= names:
-            low, high = nw.col(f"{promise.scale}_low"), nw.col(f"{promise.scale}_high")
-            value = nw.col(promise.value)
-            marks[f"{promise.scale} does not rise"] = low >= high
-            marks[f"{promise.value} lies outside {promise.scale}"] = (value < low) | (value > high)
+        if isinstance(promise, Within):
+            marks |= _scale_breaches(promise, names)
     return {reason: mark.fill_null(value=False) for reason, mark in marks.items()}
+
+
+def _scale_breaches(promise: Within, names: set[str]) -> Mapping[str, nw.Expr]:
+    ends = [name for name in (f"{promise.scale}_low", f"{promise.scale}_high") if name in names]
+    if len(ends) < 2:
+        return {f"{promise.scale} has one end only": ~nw.col(name).is_null() for name in ends}
+    low, high = map(nw.col, ends)
+    marks = {
+        f"{promise.scale} has one end only": low.is_null() != high.is_null(),
+        f"{promise.scale} does not rise": low >= high,
+    }
+    if promise.value in names:
+        value = nw.col(promise.value)
+        marks[f"{promise.value} lies outside {promise.scale}"] = (value < low) | (value > high)
+    return marks

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from inspect import isabstract
 from typing import Any, Protocol, TypeVar
 
 from custrel.errors import SchemaError, nearest
 
 __all__ = ["from_json"]
+
+
+FORMAT = 1
 
 
 class Storable(Protocol):
@@ -35,18 +39,18 @@ def to_plain(value: Storable) -> dict[str, Any]:
 
 def to_json(value: Storable) -> str:
     """A value as JSON text with its kind, so that `from_json` finds its class."""
-    return json.dumps({"custrel": 1, **to_plain(value)}, indent=2)
+    return json.dumps({"custrel": FORMAT, **to_plain(value)}, indent=2)
 
 
 def from_plain(contents: Any) -> Any:
     """The value that `to_plain` wrote."""
     kind = contents.get("kind") if isinstance(contents, dict) else None
-    if kind not in _KINDS:
-        known = ", ".join(sorted(_KINDS))
+    if not isinstance(kind, str) or kind not in _KINDS:
+        known = ", ".join(sorted(name for name, one in _KINDS.items() if not isabstract(one)))
         raise SchemaError(f"expected JSON of one of {known}; found kind {kind!r}{nearest(kind, _KINDS)}")
     try:
         return _KINDS[kind].from_dict({k: v for k, v in contents.items() if k not in {"kind", "custrel"}})
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SchemaError(f"this JSON of kind {kind!r} lacks or mistypes a field: {error}") from error
 
 
@@ -75,6 +79,10 @@ def from_json(text: str) -> Any:
     """
     try:
         contents = json.loads(text)
-    except (TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         raise SchemaError(f"expected JSON text as written by to_json(); found {str(text)[:40]!r}: {error}") from error
+    if isinstance(contents, dict) and contents.get("custrel", FORMAT) != FORMAT:
+        raise SchemaError(
+            f"expected JSON of format {FORMAT}; found format {contents['custrel']!r}, which another version wrote"
+        )
     return from_plain(contents)

@@ -80,8 +80,14 @@ class BGNBD(PurchaseLaw):
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             ("r", True): " (customers do not differ in how often they buy)",
+            ("r", False): " (a few customers buy nearly all, the others nothing)",
             ("alpha", True): " (their mean rate stays, its spread vanishes)",
+            ("alpha", False): " (a few customers buy nearly all, the others nothing)",
             ("a", False): " (nobody is seen to leave: a law without dropout fits as well)",
+            (
+                "a",
+                True,
+            ): " (all leave with one probability: the data, often too few, do not show that customers differ)",
             ("b", True): " (nobody is seen to leave, or all leave with one probability)",
             ("b", False): " (all leave after their first repeat purchase)",
         }

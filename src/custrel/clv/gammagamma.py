@@ -26,7 +26,7 @@ import numpy as np
 from scipy.special import gammaln, ndtri
 
 from custrel.errors import AssumptionWarning, ConvergenceError, DomainError
-from custrel.fit import Fit, checked_level, fit_law
+from custrel.fit import Fit, checked_history, checked_level, fit_law
 from custrel.stats.estimate import Estimate
 from custrel.stats.family import Family
 from custrel.stats.special import by_count, digamma_rising, log_rising
@@ -83,7 +83,9 @@ class GammaGamma(Family):
         {
             ("p", True): " (single purchases of a customer do not scatter)",
             ("q", True): " (customers do not differ in their mean value)",
+            ("q", False): " (a few customers spend many times what all others do: look at the largest)",
             ("gamma", True): " (customers do not differ in their mean value)",
+            ("gamma", False): " (a few customers spend many times what all others do: look at the largest)",
         }
     )
 
@@ -117,7 +119,7 @@ class GammaGamma(Family):
     def expected_spend(self, h: History) -> Array:
         """Equation (5) of [1]_: a customer's expected mean value, given the mean of what they bought so far.
 
-        Customers without a purchase to average over get the mean of all; inf where that, or the customer's own
+        Customers without a mean value above 0 get the mean of all; inf where that, or the customer's own
         expectation, is not finite (p x + q <= 1).
 
         Examples
@@ -129,10 +131,10 @@ class GammaGamma(Family):
         array([80.26, 35.22])
         """
         p, q, gamma = self
-        x, z = h.paid, _spend_of(h)
+        x, z = _known(h)
         left = p * x + q - 1
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(left > 0, p * (gamma + x * np.where(x > 0, z, 0.0)) / left, np.inf)
+        with np.errstate(divide="ignore"):
+            return np.where(left > 0, p * (gamma + x * z) / left, np.inf)
 
     def future(self, h: History, numbers: SharedNumbers) -> tuple[Array, Iterator[Array]]:
         """One future of each customer in each draw: a level, and the factors of that level that purchases to come take.
@@ -140,9 +142,9 @@ class GammaGamma(Family):
         The level has the shape ``(draws, customers)``; each purchase's factor is a column ``(draws, 1)``.
         """
         p, q, gamma = self
-        x, who = np.unique(h.paid, return_inverse=True)
-        seen = h.paid * np.where(h.paid > 0, _spend_of(h), 0.0)
-        level = (gamma + seen) / numbers.gamma(p * x + q)[:, who]
+        x, z = _known(h)
+        counts, who = np.unique(x, return_inverse=True)
+        level = (gamma + x * z) / numbers.gamma(p * counts + q)[:, who]
         return level, (numbers.gamma(p) for _ in itertools.count())
 
     def simulate(self, purchases: Array, rng: np.random.Generator) -> Array:
@@ -179,7 +181,8 @@ class GammaGamma(Family):
         AssumptionWarning
             If spend and frequency correlate beyond 0.3 in absolute value.
         """
-        known = (h.paid > 0) & (np.nan_to_num(_spend_of(h)) > 0)
+        checked_history(h, law=cls.__name__)
+        known = _known(h)[0] > 0
         if not known.any():
             raise ConvergenceError(
                 f"{cls.__name__}: none of {h.customers:,.0f} customers has a mean value above 0 to learn from"
@@ -208,10 +211,10 @@ class GammaGamma(Family):
         0.1139 (0.05052 to 0.1763, 95 % pearson, n = 946)
         """
         half = ndtri(0.5 + checked_level(level) / 2)
-        data = h.take((h.paid > 0) & (np.nan_to_num(_spend_of(h)) > 0))
+        data = h.take(_known(h)[0] > 0)
         n, value, low, high = int(data.customers), np.nan, np.nan, np.nan
         if n >= 4 and np.ptp(data.paid) > 0 and np.ptp(_spend_of(data)) > 0:
-            c = np.cov(data.paid, _spend_of(data), aweights=data.weights)
+            c = np.cov(data.paid, _spend_of(data) / np.max(_spend_of(data)), aweights=data.weights)
             rho = np.clip(c[0, 1] / np.sqrt(c[0, 0] * c[1, 1]), -1 + 1e-15, 1 - 1e-15)
             wide = half / np.sqrt(n - 3)
             value, low, high = (float(np.tanh(np.arctanh(rho) + s * wide)) for s in (0, -1, 1))
@@ -230,6 +233,13 @@ def _spend_of(h: History) -> Array:
             "GammaGamma needs each customer's mean spend; this history has none (map the column 'amount' in the log)"
         )
     return h.spend
+
+
+def _known(h: History) -> tuple[Array, Array]:
+    """Purchases and their mean value where that is above 0; elsewhere none and 0, which tell nothing of value."""
+    z = np.nan_to_num(_spend_of(h))
+    tells = (h.paid > 0) & (z > 0)
+    return np.where(tells, h.paid, 0.0), np.where(tells, z, 0.0)
 
 
 def _left_out(h: History, data: History) -> str:

@@ -8,14 +8,14 @@ as P(alive) times it.
 from __future__ import annotations
 
 import itertools
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from custrel.errors import ConvergenceError, DomainError
-from custrel.fit import Fit, fit_law
+from custrel.fit import Fit, checked_history, checked_number, fit_law
 from custrel.history import DAYS, History
 from custrel.stats.family import Family
 
@@ -66,7 +66,7 @@ class Future:
 
 
 @dataclass(frozen=True, eq=False)
-class PurchaseLaw(Family):
+class PurchaseLaw(Family, ABC):
     """A law of repeat purchases in continuous time; a law's file gives the abstract equations.
 
     Wherever a history `h` is taken, the answer has the shape ``(customers,)``, or ``(draws, customers)`` where the
@@ -129,7 +129,7 @@ class PurchaseLaw(Family):
         ConvergenceError
             If the likelihood has no peak; the message says why.
         """
-        data = h.distinct()
+        data = checked_history(h, law=cls.__name__).distinct()
         if not np.any(data.x > 0):
             nobody = f"none of {h.customers:,.0f} customers bought twice"
             raise ConvergenceError(f"{cls.__name__}: {nobody}, so nothing tells how often they buy or when they leave")
@@ -208,8 +208,7 @@ def discount_per_unit(annual_discount_rate: float, unit: str) -> float:
     >>> round(365.25 / 7 * discount_per_unit(0.10, "week"), 6)  # log(1.10)
     0.09531
     """
-    if not (np.isfinite(annual_discount_rate) and annual_discount_rate >= 0):
-        raise DomainError(f"annual_discount_rate must be 0 or more, such as 0.10, got {annual_discount_rate!r}")
+    checked_number("annual_discount_rate", annual_discount_rate)
     return float(np.log1p(annual_discount_rate)) * DAYS[unit] / DAYS["year"]
 
 
@@ -223,11 +222,15 @@ def horizon_in(h: History, t: float | str | Array) -> float | Array:
     if isinstance(t, str):
         letters = {"D": "day", "W": "week", "H": "hour", "M": "month", "Y": "year"}
         number, unit = t[:-1], letters.get(t[-1:].upper(), "")
-        if not unit or not number.replace(".", "", 1).isdigit():
+        if not unit or not number.replace(".", "", 1).isdecimal():
             raise DomainError(
                 f"a horizon must be a number of {h.unit}s or a duration such as '365D' or '52W', got {t!r}"
             )
         return float(number) * DAYS[unit] / DAYS[h.unit]
-    if not np.all(np.asarray(t, dtype=float) >= 0):
-        raise DomainError(f"a horizon must be 0 or more {h.unit}s, got {t!r}")
+    try:
+        good = np.isfinite(t) & (np.asarray(t) >= 0)
+    except (TypeError, ValueError):
+        good = np.array(False)  # noqa: FBT003  # an array of one truth
+    if not np.all(good):
+        raise DomainError(f"a horizon must be a finite number of {h.unit}s, 0 or more, got {t!r}")
     return t

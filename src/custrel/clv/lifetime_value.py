@@ -11,7 +11,7 @@ from custrel.clv.bgnbd import BGNBD
 from custrel.clv.gammagamma import GammaGamma
 from custrel.clv.law import PurchaseLaw, discount_per_unit, horizon_in
 from custrel.errors import DomainError, NotFittedError, nearest
-from custrel.fit import Fit, checked_level
+from custrel.fit import Fit, checked_level, checked_number
 from custrel.frames import leave
 from custrel.stats.draw import SharedNumbers
 
@@ -68,7 +68,8 @@ class LifetimeValue:
         return self
 
     def __repr__(self) -> str:
-        return f"LifetimeValue(purchases={self.purchases.__name__}, spend={self.spend.__name__})"
+        names = (getattr(law, "__name__", repr(law)) for law in (self.purchases, self.spend))
+        return "LifetimeValue(purchases={}, spend={})".format(*names)
 
     def fit(self, h: History, y: None = None) -> Self:
         """Fit both laws.
@@ -88,8 +89,11 @@ class LifetimeValue:
             If the history carries no spend.
         """
         del y
-        self.spend_: Fit[GammaGamma] = self.spend.fit(h)
-        self.purchases_: Fit[Any] = self.purchases.fit(h)
+        _check_law("purchases", self.purchases, PurchaseLaw)
+        _check_law("spend", self.spend, GammaGamma)
+        fits = self.purchases.fit(h), self.spend.fit(h)  # both or neither: a failed fit leaves the old ones alone
+        self.purchases_: Fit[Any] = fits[0]
+        self.spend_: Fit[GammaGamma] = fits[1]
         return self
 
     def predict(
@@ -119,7 +123,8 @@ class LifetimeValue:
             The share of customers whose realised value should fall between low and high: the interval carries the
             doubt about the parameters, the chance in their purchases and in the value of each. None leaves it out.
         draws, seed
-            How many futures each interval is made of, and where they start.
+            How many futures each interval is made of, and where they start. All customers share them, so their bounds
+            move together with the seed: by about a tenth of themselves with 1,000 draws, a hundredth with 100,000.
 
         Returns
         -------
@@ -127,9 +132,11 @@ class LifetimeValue:
         expected_purchases (within the horizon, not discounted), expected_spend (mean value of a purchase), clv
         (margin x expected_spend x discounted expected purchases), low, high.
         """
-        purchases, spend = self._models()
-        _check_margin(margin)
+        purchases, spend = self._models(h)
+        checked_number("margin", margin)
         t = horizon_in(h, horizon)
+        if np.ndim(t):
+            raise DomainError(f"horizon must be one number or duration, got an array of shape {np.shape(t)}")
         distinct, rows = h.collapse()
         worth = purchases.discounted_expected_purchases(distinct, t, annual_discount_rate=annual_discount_rate)[rows]
         expected_spend = spend.expected_spend(h)
@@ -146,10 +153,19 @@ class LifetimeValue:
             columns |= {"low": margin * low, "high": margin * high}
         return leave(columns, like=h.like)
 
-    def _models(self) -> tuple[Any, GammaGamma]:
+    def _models(self, h: History) -> tuple[Any, GammaGamma]:
+        """The fitted laws, if they speak of time as the history does."""
+        fits = self._fits()
+        if h.unit != fits[0].unit:
+            raise DomainError(
+                f"the laws were fitted to {fits[0].unit}s and this history counts {h.unit}s: use one unit for both"
+            )
+        return fits[0].model, fits[1].model
+
+    def _fits(self) -> tuple[Fit[Any], Fit[GammaGamma]]:
         if not hasattr(self, "purchases_"):
-            raise NotFittedError("LifetimeValue: call fit(history) before predict")
-        return self.purchases_.model, self.spend_.model
+            raise NotFittedError("LifetimeValue: call fit(history) first")
+        return self.purchases_, self.spend_
 
     def _bounds(self, h: History, t: float, delta: float, level: float, draws: int, seed: int) -> tuple[Array, Array]:
         """Quantiles of the realised value, block by block, so that memory does not grow with customers or horizon."""
@@ -162,13 +178,13 @@ class LifetimeValue:
             for block in h.take(order).blocks(max(1, CELLS // draws))
         ]
         bounds = np.empty((2, len(h)))
-        bounds[:, order] = np.concatenate(parts, axis=1)
+        bounds[:, order] = np.concatenate([bounds[:, :0], *parts], axis=1)
         return bounds[0], bounds[1]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain contents of both fits."""
-        self._models()
-        return {"purchases": serial.to_plain(self.purchases_), "spend": serial.to_plain(self.spend_)}
+        purchases, spend = self._fits()
+        return {"purchases": serial.to_plain(purchases), "spend": serial.to_plain(spend)}
 
     @classmethod
     def from_dict(cls, contents: dict[str, Any]) -> Self:
@@ -194,6 +210,6 @@ def _futures(h: History, laws: tuple[Any, GammaGamma], t: float, delta: float, n
     return total.reshape(level.shape) * level
 
 
-def _check_margin(margin: float) -> None:
-    if not np.isfinite(margin) or margin < 0:
-        raise DomainError(f"margin must be a share of 0 or more, such as 0.3, got {margin!r}")
+def _check_law(name: str, law: Any, parent: type) -> None:
+    if not (isinstance(law, type) and issubclass(law, parent)):
+        raise DomainError(f"LifetimeValue: {name} must be a law such as BGNBD or GammaGamma, the class, got {law!r}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from custrel.errors import one_of
 from custrel.frames import leave
 from custrel.history import DAYS
 
@@ -27,7 +28,7 @@ def tracking(
     Parameters
     ----------
     model
-        The law, in the same unit.
+        The law, fitted to times in `unit`.
     log
         The log.
     until
@@ -53,6 +54,7 @@ def tracking(
     >>> int(weeks["actual_cumulative"].iloc[38]), round(weeks["expected_cumulative"].iloc[38])
     (2457, 2498)
     """
+    one_of("unit", unit, DAYS)
     counts = log.purchases_by_period(until=until, born_until=born_until, grain=grain)
     per_unit = DAYS[unit] / DAYS[grain]
     periods = int(np.floor(counts.start.size / per_unit + 1e-9))

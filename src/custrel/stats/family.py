@@ -48,10 +48,17 @@ class Family:
 
     def __post_init__(self) -> None:
         for name in self.names():
-            values = np.asarray(getattr(self, name), dtype=np.float64)
+            given = getattr(self, name)
+            try:
+                values = np.array(given, dtype=np.float64)
+            except (TypeError, ValueError) as error:
+                raise DomainError(
+                    f"{type(self).__name__}: {name} must be a number or numbers, got {given!r}"
+                ) from error
             if not np.all((values > 0) & np.isfinite(values)):
                 worst = values[~((values > 0) & np.isfinite(values))].flat[0]
                 raise DomainError(f"{type(self).__name__}: {name} must be positive and finite, got {worst:g}")
+            values.flags.writeable = False
             object.__setattr__(self, name, values if values.ndim else float(values))
 
     @classmethod
