@@ -311,7 +311,7 @@ def test_customers_who_never_leave():
     try:
         fit = BGNBD.fit(History(x=x, t_x=t_x, T=np.full(3000, 39.0)))
     except ConvergenceError as error:
-        assert "nobody is seen to leave" in str(error)  # noqa: PT017 - either way is right: luck decides
+        assert "nobody is seen to leave" in str(error)
     else:
         assert fit.model.a / (fit.model.a + fit.model.b) < 0.02
 
@@ -340,7 +340,7 @@ def test_a_crowd_without_spread_is_never_given_a_firm_number(seed):
     try:
         fit = BGNBD.fit(h)
     except ConvergenceError as error:
-        assert "customers do not differ in how often they buy" in str(error)  # noqa: PT017
+        assert "customers do not differ in how often they buy" in str(error)
     else:
         assert fit.model.r > 20
         assert fit.diagnosis.gradient < 1e-6
@@ -359,8 +359,8 @@ def test_a_handful_of_customers_gets_a_peak_or_a_reason(seed):
     try:
         fit = BGNBD.fit(h)
     except ConvergenceError as error:
-        assert "no peak" in str(error)  # noqa: PT017
-        assert ": " in str(error)  # noqa: PT017
+        assert "no peak" in str(error)
+        assert ": " in str(error)
     else:
         assert np.all(np.isfinite(fit.standard_errors))
         assert np.sqrt(np.diag(fit.log_covariance)).max() < 10

@@ -1,5 +1,6 @@
 """What a law needs to know of each customer: the same as counting by hand."""
 
+import itertools
 import math
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import partial
@@ -15,7 +16,6 @@ from custrel import History, Interactions
 from custrel.datasets import cdnow, cdnow_summary
 from custrel.errors import DomainError, SchemaError
 from custrel.history import DAYS, PurchaseTimes
-import itertools
 
 patient = partial(settings, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAN = float("nan")
