@@ -91,12 +91,14 @@ def _settled(data: Any) -> Any:
 
 
 def _settled_column(column: Any) -> Any:
-    """Category as what its categories are; object columns of dates, decimals or numbers as such; None: leave it."""
+    """Zoned times in UTC, categories and objects as what they hold; None: leave the column as it is."""
     import pandas as pd  # here only pandas frames come by
 
     if isinstance(column.dtype, pd.CategoricalDtype):
         categories = column.cat.categories.dtype
         return column.astype("Int64" if pd.api.types.is_integer_dtype(categories) else categories)
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return column.dt.tz_convert("UTC")  # narwhals does not know zones with other than letters in their names
     if hasattr(getattr(column.dtype, "pyarrow_dtype", None), "index_type"):
         return column.astype(pd.ArrowDtype(column.dtype.pyarrow_dtype.value_type))
     if column.dtype != object or not isinstance(column, pd.Series):
