@@ -117,7 +117,7 @@ def test_any_column_is_read_or_refused_by_us(frame_of, table, tz, on_invalid, as
     assert np.isfinite(h.t_x).all()
 
 
-@patient(max_examples=100)
+@patient(max_examples=60)
 @given(
     values=st.lists(
         st.none()

@@ -120,7 +120,7 @@ def keeps_its_promises(record):
 @pytest.mark.parametrize("frame_of", ["pandas", "polars", SLOW("pyarrow"), SLOW("duckdb")], indirect=True)
 @each_kind
 def test_a_column_may_hold_what_a_row_may_be(frame_of, kind):
-    @patient(max_examples=6)
+    @patient(max_examples=5)
     @given(tables(kind, any_value))
     def agree(table):
         size = len(next(iter(table.values())))

@@ -12,7 +12,7 @@ from custrel.audit import Audit, Finding
 from custrel.errors import DomainError, PromiseError, SchemaError, nearest, one_of
 from custrel.frames import LazyFrame, collect, enter, plain, require, tally, with_nothing
 from custrel.moments import lies_after, readable_moment, start_of
-from custrel.promises import Column, columns_of, field_breaches, is_broken, pair_breaches
+from custrel.promises import Column, columns_of, field_breaches, not_whole, pair_breaches
 from custrel.records import KINDS
 
 __all__ = ["Rules", "Sheet", "admit", "checked", "kind_of"]
@@ -180,9 +180,7 @@ def _whole_numbers(frame: LazyFrame, name: str) -> LazyFrame | None:
     """Ids that pandas turned into floats because some are missing, as whole numbers again; None if they are not."""
     if frame.implementation.value not in {"pandas", "dask"}:
         return None
-    value = nw.col(name)
-    odd = is_broken(value) | (value.abs() >= 2**53)
-    if collect(tally(frame, sums={"odd": odd.fill_null(value=False)}))["odd"][0]:
+    if collect(tally(frame, sums={"odd": not_whole(nw.col(name))}))["odd"][0]:
         return None
     native = frame.to_native()
     whole: LazyFrame = nw.from_native(native.assign(**{name: native[name].astype("Int64")})).lazy()

@@ -228,7 +228,7 @@ def _on_the_clock(frame: LazyFrame, column: str, zone: str | None, tz: str) -> n
     if session_shows(frame, zone, tz):
         return value.dt.replace_time_zone(None)
     raise SchemaError(
-        f"column {column!r} holds times with a zone, which {engine} shows on its session's clock, not on tz={tz!r}: "
+        f"column {column!r} has times with a zone, which {engine} shows on the clock of its session, not on {tz!r}: "
         f"set the session's time zone to {tz!r}, or make them times without a zone"
     )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from custrel.records import Record
 
-__all__ = ["Column", "columns_of", "field_breaches", "is_broken", "pair_breaches"]
+__all__ = ["Column", "columns_of", "field_breaches", "not_whole", "pair_breaches"]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def field_breaches(column: Column, dtype: Any) -> Mapping[str, nw.Expr]:
     if column.holds in {"number", "whole"}:
         marks[f"{name} is not finite"] = (value == float("inf")) | (value == float("-inf"))
     if column.holds == "whole":
-        marks[f"{name} is not a whole number"] = is_broken(value)
+        marks[f"{name} is not a whole number"] = not_whole(value)
     if column.at_least is not None:
         marks[f"{name} is below {column.at_least:g}"] = value < column.at_least
     if column.above is not None:
@@ -145,10 +145,10 @@ def field_breaches(column: Column, dtype: Any) -> Mapping[str, nw.Expr]:
     return {reason: mark.fill_null(value=False) for reason, mark in marks.items()}
 
 
-def is_broken(number: nw.Expr) -> nw.Expr:
-    """Whether a number has a fraction; from 2^53 on, none has, and some engines cannot round them."""
+def not_whole(number: nw.Expr) -> nw.Expr:
+    """Whether a number has a fraction, or is too large for floats to tell it from the next."""
     small = nw.when(number.abs() < 2**53).then(number)
-    return (small > small.floor()).fill_null(value=False)
+    return ((small > small.floor()) | (number.abs() >= 2**53)).fill_null(value=False)
 
 
 def pair_breaches(kind: type[Record], names: set[str]) -> Mapping[str, nw.Expr]:
