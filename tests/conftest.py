@@ -73,10 +73,16 @@ def in_chunks(table):
     return pa.concat_tables([table.slice(0, third), table.slice(third, 1), table.slice(third + 1)])
 
 
-def in_duckdb(table):
+@cache
+def duck():
+    """One DuckDB for all tests; its relations need it to live."""
     import duckdb
 
-    return duckdb.connect().from_arrow(table)
+    return duckdb.connect()
+
+
+def in_duckdb(table):
+    return duck().from_arrow(table)
 
 
 def in_ibis(table):

@@ -71,6 +71,10 @@ def enter(data: Any) -> tuple[LazyFrame, str]:
     if odd:
         raise SchemaError(f"column names must be text; found {odd[0]!r} ({type(odd[0]).__name__})")
     library = frame.implementation.value
+    if library == "pyspark" and (odd := [name for name in names if "." in name or "`" in name]):
+        raise SchemaError(
+            f"PySpark reads a dot or a backtick in a name as a part of its own language; rename column {odd[0]!r}"
+        )
     settle = {"pandas": _settled, "dask": _settled, "pyarrow": _without_dictionaries}.get(library)
     return (nw.from_native(settle(data)) if settle else frame).lazy(), _AT_HOME_WITH.get(library, library)
 
@@ -91,7 +95,7 @@ def _settled(data: Any) -> Any:
 
 
 def _settled_column(column: Any) -> Any:
-    """Zoned times in UTC, categories and objects as what they hold; None: leave the column as it is."""
+    """Category as what its categories are; objects as the dates or numbers they are; zones as NumPy's; None: leave it."""
     import pandas as pd  # here only pandas frames come by
 
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -99,8 +103,11 @@ def _settled_column(column: Any) -> Any:
         return column.astype("Int64" if pd.api.types.is_integer_dtype(categories) else categories)
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return column.dt.tz_convert("UTC")  # narwhals does not know zones with other than letters in their names
-    if hasattr(getattr(column.dtype, "pyarrow_dtype", None), "index_type"):
-        return column.astype(pd.ArrowDtype(column.dtype.pyarrow_dtype.value_type))
+    arrow = getattr(column.dtype, "pyarrow_dtype", None)
+    if hasattr(arrow, "index_type"):
+        return column.astype(pd.ArrowDtype(arrow.value_type))
+    if getattr(arrow, "tz", None):  # the clock that pandas 2.2.0 shows of these is that of UTC
+        return column.astype(pd.DatetimeTZDtype(arrow.unit, arrow.tz))
     if column.dtype != object or not isinstance(column, pd.Series):
         return None
     settle = _OBJECTS.get(pd.api.types.infer_dtype(column, skipna=True))

@@ -261,10 +261,7 @@ def _without_copies(frame: LazyFrame) -> tuple[LazyFrame, list[Finding]]:
     copies = named.group_by("interaction_id").agg(nw.len().alias("copies")).filter(nw.col("copies") > 1)
     if not len(collect(copies.head(1))["copies"]):
         return frame, []
-    # Spark reads a dot or a backtick in a name of unique() as its own.
-    safe = {name: f"{_OURS}{place}" for place, name in enumerate(names) if not name.isidentifier()}
-    single = named.rename(safe).unique([safe.get(name, name) for name in _comparable(frame)], keep="any")
-    single = single.rename({inner: name for name, inner in safe.items()})
+    single = named.unique(_comparable(frame), keep="any")
     versions = single.group_by("interaction_id").agg(nw.len().alias("__versions"))
     counts = collect(
         tally(versions, sums={"conflicting": nw.when(nw.col("__versions") > 1).then(nw.col("__versions")).otherwise(0)})

@@ -522,7 +522,9 @@ def _on_clock(moment: datetime, zone: ZoneInfo) -> datetime:
 def _records_of(sheet: Sheet, tz: str) -> list[Any]:
     zone, model = ZoneInfo(tz), kind_of(sheet.kind)
     fields = columns_of(model)
-    columns = sheet.frame.collect().to_dict(as_series=False)
+    eager = sheet.frame.collect()
+    # An old narwhals lists pandas' nanosecond times as whole numbers; arrays know what they hold.
+    columns = {one.name: one.to_numpy() if one.dtype == nw.Datetime else one.to_list() for one in eager.iter_columns()}
     absent = [name for name, column in fields.items() if column.required and name not in columns]
     if absent:
         raise SchemaError(f"a record of kind {sheet.kind!r} needs {absent[0]!r}, which this log does not have")
