@@ -150,7 +150,7 @@ def test_a_moment_ends_where_it_is_on_the_clock_of_the_log(until, x):
 def test_a_moment_that_cuts_a_grain_in_two_is_refused():
     for asked in ({"until": "1997-01-31 12:00"}, {"until": "1997-01-31", "since": "1997-01-01 12:00"}):
         with pytest.raises(
-            DomainError, match="12:00:00 falls within a day: give the date of a last day, or a finer grain"
+            DomainError, match="12:00:00 falls within a day: give a date, or take a finer grain"
         ):
             log_of(DAY).history(**asked)
     assert [1] == log_of(DAY).history(until="1997-01-31 00:00", grain="day").x.tolist()
