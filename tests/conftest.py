@@ -43,8 +43,12 @@ def spark():
 def in_spark(table):
     import pyspark
 
-    takes_arrow = int(pyspark.__version__.partition(".")[0]) >= 4
-    return spark().createDataFrame(table if takes_arrow else table.to_pandas())
+    if int(pyspark.__version__.partition(".")[0]) >= 4:
+        return spark().createDataFrame(table)
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    rows = [tuple(getattr(v, "to_pydatetime", lambda v=v: v)() for v in row.values()) for row in table.to_pylist()]
+    return spark().createDataFrame(rows, from_arrow_schema(table.schema, prefer_timestamp_ntz=True))
 
 
 def in_pandas_nullable(table):

@@ -219,9 +219,9 @@ try:
     workers = session.sparkContext._jsc.sc().getExecutorMemoryStatus
     while workers().size() < 3:  # the driver, too
         time.sleep(0.1)
-    data = cdnow_frame().convert_dtypes(dtype_backend="numpy_nullable").astype(object)
-    data["date"] = data["date"].dt.date
-    frame = session.createDataFrame([tuple(row) for row in data.itertuples(index=False)], list(data)).repartition(5)
+    data = cdnow_frame()
+    columns = [data[name].dt.date if name == "date" else data[name].tolist() for name in data]
+    frame = session.createDataFrame(list(zip(*columns)), list(data)).repartition(5)
 {ASK}
 finally:
     session.stop()
@@ -396,9 +396,9 @@ CASES = {
         occurred_at=["1997-02-30", "2023-02-29", "2020-02-29"],
     ),
     "text of year 0": case(
-        times(None, "0001-01-01 00:00:00", "9999-12-31 00:00:00"),
+        times(None, "2000-01-01 00:00:00", "2199-12-31 00:00:00"),
         {UNREADABLE: 1},
-        occurred_at=["0000-01-01", "0001-01-01", "9999-12-31"],
+        occurred_at=["0000-01-01", "2000-01-01", "2199-12-31"],
     ),
     "text with a line break": case(
         times(None, None, "2020-02-29 00:00:00"),
@@ -513,8 +513,9 @@ FEW = ["plain", "amounts NaN or null", "dates", "text of seconds, minutes and da
 
 
 def rows_of(log):
-    columns = nw.from_native(log.to_frame(), eager_only=True).to_dict(as_series=False)
-    rows = zip(*(map(plain, columns[name]) for name in ("customer_id", "occurred_at", "amount")), strict=True)
+    columns = nw.from_native(log.to_frame(), eager_only=True)
+    names = "customer_id", "occurred_at", "amount"
+    rows = zip(*(map(plain, columns[name].to_numpy()) for name in names), strict=True)
     return sorted(((who, str(when), amount) for who, when, amount in rows), key=repr)
 
 
@@ -623,7 +624,7 @@ def test_an_empty_frame_is_an_empty_log_that_has_no_history(frame_of, table):
     log = Interactions.from_frame(frame_of(table), kind="purchase", as_of="2024-01-01")
     assert (0, 0, []) == (len(log), log.audit.read, log.to_records())
     for asked in ({}, {"log_gaps": True}, {"spend": "all"}, {"since": "2020-01-01"}):
-        with pytest.raises(DomainError, match="no customer of this log bought by until='2024-01-01'"):
+        with pytest.raises(DomainError, match="no customer of this log bought by until=2024-01-01"):
             log.history(until="2024-01-01", **asked)
     assert 0 == len(log.purchases_between("2020-01-01", "2024-01-01").customer_id)
     assert [0] == log.purchases_between("2020-01-01", "2024-01-01", customers=["a"]).purchases.tolist()

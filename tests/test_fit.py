@@ -389,3 +389,9 @@ def test_fitting_twice_gives_the_same_answer(fit, cdnow):
     assert again.model == fit.model
     assert_array_equal(again.log_covariance, fit.log_covariance)
     assert GammaGamma.fit(cdnow).model == GammaGamma.fit(cdnow).model
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "yesterday", None])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(DomainError, match="seed must be a whole number, 0 or more"):
+        BGNBD.fit(cdnow_summary()).draws(3, seed=seed)

@@ -149,9 +149,7 @@ def test_a_moment_ends_where_it_is_on_the_clock_of_the_log(until, x):
 
 def test_a_moment_that_cuts_a_grain_in_two_is_refused():
     for asked in ({"until": "1997-01-31 12:00"}, {"until": "1997-01-31", "since": "1997-01-01 12:00"}):
-        with pytest.raises(
-            DomainError, match="12:00:00 falls within a day: give a date, or take a finer grain"
-        ):
+        with pytest.raises(DomainError, match="12:00:00 falls within a day: give a date, or take a finer grain"):
             log_of(DAY).history(**asked)
     assert [1] == log_of(DAY).history(until="1997-01-31 00:00", grain="day").x.tolist()
 
@@ -201,7 +199,10 @@ def test_since_leaves_out_whole_customers():
     assert ["b", "c"] == h.customer_id.tolist()
     assert [3, 0] == h.t_x.tolist()
     assert 1 == h.counts["customers_born_before_since"]
-    with pytest.raises(DomainError, match="no customer of this log bought by until='1997-01-31' from since on"):
+    with pytest.raises(
+        DomainError,
+        match="no customer of this log bought by until=1997-01-31, for the first time from since=1997-01-10",
+    ):
         log_of(THREE).history(until="1997-01-31", since="1997-01-10")
 
 
@@ -227,7 +228,7 @@ def test_customers_come_in_the_order_they_are_asked_for(customers):
 
 def test_purchases_of_a_span_without_any_are_none():
     assert 0 == len(log_of(THREE).purchases_between("1998-01-01", "1998-12-31").customer_id)
-    with pytest.raises(DomainError, match="no customer of this log bought by born_until='1996-01-01'"):
+    with pytest.raises(DomainError, match="no customer of this log bought by born_until=1996-01-01"):
         log_of(THREE).purchases_by_period(until="1997-01-31", born_until="1996-01-01")
 
 

@@ -197,9 +197,9 @@ class Fit(Generic[Law]):
         seed
             The same seed gives the same draws.
         """
-        rng, size = np.random.default_rng(seed), checked_count("draws", n)
+        rng, size = np.random.default_rng(checked_seed(seed)), checked_count("draws", n)
         places = rng.multivariate_normal(self.model.to_log(), self.log_covariance, size=size, method="cholesky")
-        return type(self.model).from_log(places)
+        return self.model.at_log(places)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain contents."""
@@ -250,6 +250,18 @@ def checked_count(name: str, value: Any) -> int:
     """
     if not isinstance(value, Integral) or int(value) < 1:
         raise DomainError(f"{name} must be a whole number, 1 or more, got {value!r}")
+    return int(value)
+
+
+def checked_seed(value: Any) -> int:
+    """A whole number of 0 or more.
+
+    >>> checked_seed("yesterday")
+    Traceback (most recent call last):
+    custrel.errors.DomainError: seed must be a whole number, 0 or more, got 'yesterday'
+    """
+    if not isinstance(value, Integral) or int(value) < 0:
+        raise DomainError(f"seed must be a whole number, 0 or more, got {value!r}")
     return int(value)
 
 
@@ -304,7 +316,9 @@ def fit_law(law: type[Law], data: History, starts: Sequence[Law], findings: tupl
     if not is_peak:
         raise ConvergenceError(_why(law, peak, n), diagnosis)
     covariance = np.asarray(np.linalg.inv(-peak.hessian) / data.customers, dtype=np.float64)
-    return Fit(law.from_log(peak.position), peak.value * data.customers, n, covariance, diagnosis, data.unit, data.like)
+    return Fit(
+        starts[0].at_log(peak.position), peak.value * data.customers, n, covariance, diagnosis, data.unit, data.like
+    )
 
 
 def _is_sharp(peak: Peak, customers: float) -> bool:

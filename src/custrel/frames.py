@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from custrel.errors import SchemaError, nearest
+from custrel.settle import settled, with_missing, with_room, without_dictionaries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "collect",
@@ -32,6 +33,7 @@ __all__ = [
     "read_columns",
     "require",
     "session_shows",
+    "stack",
     "tally",
     "with_nothing",
 ]
@@ -75,64 +77,8 @@ def enter(data: Any) -> tuple[LazyFrame, str]:
         raise SchemaError(
             f"PySpark reads a dot or a backtick in a name as a part of its own language; rename column {odd[0]!r}"
         )
-    settle = {"pandas": _settled, "dask": _settled, "pyarrow": _without_dictionaries}.get(library)
+    settle = {"pandas": settled, "dask": settled, "pyarrow": without_dictionaries}.get(library)
     return (nw.from_native(settle(data)) if settle else frame).lazy(), _AT_HOME_WITH.get(library, library)
-
-
-def _without_dictionaries(table: Any) -> Any:
-    """A pyarrow table whose dictionaries are what their values are."""
-    for place, name in enumerate(table.column_names):
-        dtype = table.schema.field(place).type
-        if hasattr(dtype, "index_type"):
-            table = table.set_column(place, name, table.column(place).cast(dtype.value_type))
-    return table
-
-
-def _settled(data: Any) -> Any:
-    """A pandas or Dask frame whose object columns and categories say what they hold, as other engines' do."""
-    changes = {name: settled for name in data.columns if (settled := _settled_column(data[name])) is not None}
-    return data.assign(**changes) if changes else data
-
-
-def _settled_column(column: Any) -> Any:
-    """Category as what its categories are; objects as the dates or numbers they are; zones as NumPy's; None: leave it."""
-    import pandas as pd  # here only pandas frames come by
-
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        categories = column.cat.categories.dtype
-        return column.astype("Int64" if pd.api.types.is_integer_dtype(categories) else categories)
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return column.dt.tz_convert("UTC")  # narwhals does not know zones with other than letters in their names
-    arrow = getattr(column.dtype, "pyarrow_dtype", None)
-    if hasattr(arrow, "index_type"):
-        return column.astype(pd.ArrowDtype(arrow.value_type))
-    if getattr(arrow, "tz", None):  # the clock that pandas 2.2.0 shows of these is that of UTC
-        return column.astype(pd.DatetimeTZDtype(arrow.unit, arrow.tz))
-    if column.dtype != object or not isinstance(column, pd.Series):
-        return None
-    settle = _OBJECTS.get(pd.api.types.infer_dtype(column, skipna=True))
-    try:
-        return settle(column) if settle else None
-    except (ArithmeticError, TypeError, ValueError):
-        return None  # what cannot be read together stays an object, which whoever needs the column refuses
-
-
-def _as_times(column: Any) -> Any:
-    import pandas as pd
-
-    return pd.to_datetime(column)
-
-
-_OBJECTS: Mapping[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(["date", "datetime", "datetime64"], _as_times),
-    **dict.fromkeys(
-        ["decimal", "floating", "mixed-integer-float"],
-        lambda column: column.map(float, na_action="ignore").astype("float64"),
-    ),
-    "integer": lambda column: column.astype("Int64"),
-    "boolean": lambda column: column.astype("boolean"),
-}
-"""How to settle an object column of pandas, by what it holds."""
 
 
 def require(frame: LazyFrame, names: Iterable[str], *, purpose: str) -> None:
@@ -161,19 +107,43 @@ def fits(text: nw.Expr, pattern: str) -> nw.Expr:
 def with_nothing(frame: LazyFrame, dtypes: Mapping[str, Any]) -> LazyFrame:
     """The frame with columns in which every value is missing, of these types."""
     for name, dtype in dtypes.items():
-        if frame.implementation.value in {"pandas", "dask"} and (dtype == nw.Boolean or dtype.is_integer()):
-            frame = _with_missing(frame, name, "boolean" if dtype == nw.Boolean else "Int64")
+        if frame.implementation.value in {"pandas", "dask"} and _cannot_be_missing(dtype):
+            frame = nw.from_native(with_missing(frame.to_native(), name, flags=dtype == nw.Boolean)).lazy()
         else:
-            frame = frame.with_columns(_nothing(frame.columns[0], dtype).alias(name))
+            frame = frame.with_columns(_nothing(frame.collect_schema().names()[0], dtype).alias(name))
     return frame
 
 
-def _with_missing(frame: LazyFrame, name: str, dtype: str) -> LazyFrame:
-    """A missing column of a type for which NumPy has no missing value: a cast would make it true, or a number."""
-    native = frame.to_native()
-    some = native[native.columns[0]].isna().astype("boolean")
-    missing: LazyFrame = nw.from_native(native.assign(**{name: some.mask(some | ~some).astype(dtype)})).lazy()
-    return missing
+def _cannot_be_missing(dtype: Any) -> bool:
+    return bool(dtype == nw.Boolean or dtype.is_integer())
+
+
+def stack(frames: Sequence[LazyFrame]) -> LazyFrame:
+    """Frames of one library under each other; a column that one of them lacks is missing there.
+
+    Columns of one name must hold one type.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> calls, mails = pd.DataFrame({"channel": ["call"], "wait": [30]}), pd.DataFrame({"channel": ["mail"]})
+    >>> stack([enter(calls)[0], enter(mails)[0]]).collect().to_native()
+      channel  wait
+    0    call    30
+    0    mail  <NA>
+    """
+    schemas = [dict(frame.collect_schema()) for frame in frames]
+    every: dict[str, Any] = {name: dtype for schema in schemas for name, dtype in schema.items()}
+    partial = {name: dtype for name, dtype in every.items() if any(name not in schema for schema in schemas)}
+    if frames[0].implementation.value in {"pandas", "dask"}:
+        flags = {name: dtype == nw.Boolean for name, dtype in partial.items() if _cannot_be_missing(dtype)}
+        roomy: list[LazyFrame] = [nw.from_native(with_room(frame.to_native(), flags)).lazy() for frame in frames]
+        return nw.concat(roomy, how="diagonal").select(*every)
+    filled = [
+        with_nothing(frame, {name: dtype for name, dtype in partial.items() if name not in schema})
+        for frame, schema in zip(frames, schemas, strict=True)
+    ]
+    return nw.concat([frame.select(*every) for frame in filled], how="vertical")
 
 
 def _nothing(column: str, dtype: Any) -> nw.Expr:

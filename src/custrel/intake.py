@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from custrel.audit import Audit, Finding
-from custrel.errors import DomainError, PromiseError, SchemaError, nearest, one_of
+from custrel.errors import PromiseError, SchemaError, nearest, one_of
 from custrel.frames import LazyFrame, collect, enter, plain, require, tally, with_nothing
 from custrel.moments import lies_after, readable_moment, start_of
 from custrel.promises import Column, columns_of, field_breaches, not_whole, pair_breaches
 from custrel.records import KINDS
+from custrel.sheets import Rules, Sheet
 
-__all__ = ["Rules", "Sheet", "admit", "checked", "kind_of"]
+__all__ = ["admit", "checked", "kind_of"]
 
 _OURS = "__custrel_"
 _UNREADABLE = _OURS + "unreadable_"
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """The rows of one kind: a lazy frame under canonical names, where it lives, as what it leaves, how many."""
-
-    kind: str
-    frame: LazyFrame
-    library: str
-    like: str
-    rows: int = 0
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How a log is to be read: its clock's zone, how text is written, what is too late, what to do with breaches."""
-
-    tz: str = "UTC"
-    time_format: str | None = None
-    as_of: Any = None
-    on_invalid: str = "raise"
-
-    def __post_init__(self) -> None:
-        one_of("on_invalid", self.on_invalid, ["raise", "drop"])
-        if not isinstance(self.time_format, str | None):
-            raise DomainError(f"time_format must be text such as '%d/%m/%Y', got {self.time_format!r}")
 
 
 def kind_of(kind: str) -> Any:

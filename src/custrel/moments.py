@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time, timedelta
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -48,6 +49,9 @@ _LEAP_YEAR = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]
 _LONG, _SHORT = r"(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])", r"(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
 _DAY = rf"(?:{_YEAR}-(?:{_LONG}|{_SHORT}|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP_YEAR}-02-29)"
 _CLOCK = r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_NOT_IN_NANOSECONDS = (
+    r"^(?:0[0-9]{3}|1[0-5][0-9]{2}|16[0-6][0-9]|167[0-7]|226[2-9]|22[7-9][0-9]|2[3-9][0-9]{2}|[3-9][0-9]{3})-"
+)
 _FORMS = {
     "day": rf"^{_DAY}$",
     "minute": rf"^{_DAY}{_CLOCK}$",
@@ -241,6 +245,9 @@ def _from_text(frame: LazyFrame, column: str, tz: str, time_format: str | None) 
         "utc": text.str.contains(_ENDS_IN_UTC),
     }
     marks = {name: mark.fill_null(value=False) for name, mark in (forms | others).items()}
+    readable = nw.any_horizontal(*[marks[name] for name in _FORMS], ignore_nulls=True)
+    if frame.implementation.value in {"pandas", "dask"} and version("pandas") < "3":
+        marks["beyond"] = readable & text.str.contains(_NOT_IN_NANOSECONDS).fill_null(value=False)
     found = {name: int(values[0] or 0) for name, values in collect(tally(frame, sums=marks)).items()}
     if found["unclear"]:
         example = collect(frame.filter(marks["unclear"]).select(column).head(1))[column][0]
@@ -248,11 +255,16 @@ def _from_text(frame: LazyFrame, column: str, tz: str, time_format: str | None) 
             f"column {column!r} holds text such as '{example}', which can be read in more than one way "
             f"({found['unclear']:,} rows): give time_format, such as '%d/%m/%Y' or '%Y%m%d'"
         )
+    if found.get("beyond"):
+        example = collect(frame.filter(marks["beyond"]).select(column).head(1))[column][0]
+        raise SchemaError(
+            f"column {column!r} holds '{example}' ({found['beyond']:,} such rows): as text, pandas before version 3 "
+            f"reads the years 1678 to 2261 only; leave such rows out, or bring them as times of another unit"
+        )
     if found["utc"] and tz not in _UTC:
         raise SchemaError(
             f"column {column!r} holds text that ends in a zone (UTC), but tz={tz!r}: parse it with your library first"
         )
-    readable = nw.any_horizontal(*[marks[name] for name in _FORMS], ignore_nulls=True)
     return _parsed(text, {name: marks[name] for name in _FORMS if found[name]}), ~readable & ~nw.col(column).is_null()
 
 

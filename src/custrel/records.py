@@ -24,7 +24,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias, get_args
 from zoneinfo import ZoneInfo
 
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import (
     AfterValidator,
     AllowInfNan,
@@ -140,7 +140,7 @@ Currency: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Number: TypeAlias = Annotated[float, AllowInfNan(allow_inf_nan=False)]
 Positive: TypeAlias = Annotated[float, Gt(0), AllowInfNan(allow_inf_nan=False)]
 Seconds: TypeAlias = Annotated[float, Ge(0), AllowInfNan(allow_inf_nan=False)]
-Count: TypeAlias = Annotated[int, Ge(0)]
+Count: TypeAlias = Annotated[int, Ge(0), Lt(2**53)]  # whole numbers that columns of floats hold exactly
 Scale: TypeAlias = Annotated[tuple[Number, Number], AfterValidator(_rising)]
 
 # -- What two fields promise each other ----------------------------------------------------------------------

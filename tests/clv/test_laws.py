@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import quad
 
-from custrel import History, clv
+from custrel import History, clv, from_json
 from custrel.clv import BGNBD
 from custrel.clv.law import PurchaseLaw, discount_per_unit, horizon_in
 from custrel.errors import DomainError
@@ -329,6 +329,37 @@ def test_an_empty_history_gets_empty_answers(law):
 
 
 @each_law
+def test_a_law_that_knows_its_unit_refuses_a_history_in_another(law):
+    weekly, days = replace(law, unit="week"), replace(CROWD, unit="day")
+    assert_array_equal(law.p_alive(CROWD), weekly.p_alive(CROWD))
+    asked = [
+        lambda: weekly.log_likelihood(days),
+        lambda: weekly.score(days),
+        lambda: weekly.p_alive(days),
+        lambda: weekly.p_active(days, 4.0),
+        lambda: weekly.living(days),
+        lambda: weekly.expected_purchases(days, 4.0),
+        lambda: weekly.probability(1, days, 4.0),
+        lambda: weekly.discounted_expected_purchases(days, 4.0, annual_discount_rate=0.1),
+        lambda: weekly.future(days, SharedNumbers(10, seed=1)),
+    ]
+    for ask in asked:
+        with pytest.raises(DomainError, match=f"this {type(law).__name__} counts weeks, the history counts days"):
+            ask()
+    with pytest.raises(DomainError, match="unit must be one of"):
+        replace(law, unit="wek")
+
+
+@each_law
+def test_a_fitted_law_and_its_draws_know_their_unit(law):
+    T = np.full(4000, 60.0)
+    h = law.simulate(T, np.random.default_rng(3), unit="day").history()
+    fit = type(law).fit(h)
+    assert "day" == fit.model.unit == fit.draws(3, seed=1).unit == from_json(fit.to_json()).model.unit
+    assert "day" == fit.model.simulate(T, np.random.default_rng(1)).unit
+
+
+@each_law
 def test_a_horizon_is_a_number_of_units_or_a_duration(law):
     for same in ("273D", "39W", "6552H"):
         assert_allclose(law.expected_purchases(CROWD, 39), law.expected_purchases(CROWD, same), rtol=1e-14)
@@ -336,6 +367,13 @@ def test_a_horizon_is_a_number_of_units_or_a_duration(law):
     assert horizon_in(days, "2W") == 14.0
     assert horizon_in(days, "1Y") == 365.25
     assert horizon_in(days, "1.5M") == approx(1.5 * 365.25 / 12)
+
+
+@pytest.mark.parametrize("n", [-1, 1.5, np.nan, np.inf, "2", None, [0, 0.5]])
+@each_law
+def test_a_number_of_purchases_that_is_none_is_refused(law, n):
+    with pytest.raises(DomainError, match="n must be whole numbers of purchases"):
+        law.probability(n, CROWD, 4.0)
 
 
 @pytest.mark.parametrize("t", [-1.0, np.nan, np.inf, None, [1, "2D"], "soon", "D", "-3D", "1.2.3D", "²D", "12", ""])

@@ -323,7 +323,7 @@ def test_a_history_without_spend_is_refused(ltv, history):
 
 
 def test_a_history_in_another_unit_is_refused(ltv, some):
-    with pytest.raises(DomainError, match="fitted to weeks and this history counts days"):
+    with pytest.raises(DomainError, match="counts weeks, the history counts days"):
         ltv.predict(replace(some, unit="day", t_x=7 * some.t_x, T=7 * some.T), horizon=273)
 
 

@@ -98,3 +98,9 @@ def test_simulated_customers_come_as_the_law_says():
 def test_nobody_born_is_refused(log):
     with pytest.raises(DomainError, match="born_until"):
         tracking(LAW, log, until="1998-06-30", born_until="1996-01-01")
+
+
+def test_a_law_is_tracked_in_its_own_unit():
+    law = BGNBD(r=0.243, alpha=30.9, a=0.793, b=2.426, unit="day")
+    with pytest.raises(DomainError, match="this BGNBD counts days: give unit='day', not 'week'"):
+        tracking(law, cdnow(), until="1997-12-31", born_until="1997-09-30")

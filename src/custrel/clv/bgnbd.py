@@ -187,7 +187,7 @@ class BGNBD(PurchaseLaw):
         p = numbers.beta(a, b + x)[:, who]
         return Future(rate, np.where(here, _geometric(p, numbers.uniform()), 0))
 
-    def simulate(self, T: Array, rng: np.random.Generator, *, unit: str = "week") -> PurchaseTimes:
+    def simulate(self, T: Array, rng: np.random.Generator, *, unit: str | None = None) -> PurchaseTimes:
         """New customers by the story, exactly and in continuous time.
 
         Parameters
@@ -197,7 +197,7 @@ class BGNBD(PurchaseLaw):
         rng
             Source of randomness.
         unit
-            What the times are called; the law's own unit.
+            Unit of the times; the law's own, or week where neither this nor the law says it.
 
         Examples
         --------
@@ -217,7 +217,7 @@ class BGNBD(PurchaseLaw):
         time = time[np.lexsort((time, customer))]
         position = np.arange(customer.size) - np.repeat(np.cumsum(bought) - bought, bought)
         here = position < stays_for[customer]
-        return PurchaseTimes(customer[here], time[here], T, unit)
+        return PurchaseTimes(customer[here], time[here], T, unit or self.unit or "week")
 
     @classmethod
     def starts(cls, h: History) -> list[Self]:

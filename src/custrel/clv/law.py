@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from custrel.errors import ConvergenceError, DomainError
+from custrel.errors import ConvergenceError, DomainError, one_of
 from custrel.fit import Fit, checked_history, checked_number, fit_law
 from custrel.history import DAYS, History
 from custrel.stats.family import Family
@@ -70,8 +71,30 @@ class PurchaseLaw(Family, ABC):
     """A law of repeat purchases in continuous time; a law's file gives the abstract equations.
 
     Wherever a history `h` is taken, the answer has the shape ``(customers,)``, or ``(draws, customers)`` where the
-    parameters are draws. Times are in the unit of the history that the law was fitted to.
+    parameters are draws. A fitted law knows the unit of its times and refuses a history in another one; a law made from
+    numbers takes the unit of any history for its own.
+
+    Parameters
+    ----------
+    unit
+        Unit of the law's times, None if it was not said.
     """
+
+    unit: str | None = field(default=None, kw_only=True, repr=False)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in _OF_A_HISTORY & vars(cls).keys():
+            setattr(cls, name, _in_one_unit(vars(cls)[name]))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.unit is not None:
+            one_of("unit", self.unit, DAYS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The parameters as plain numbers or nested lists, and the unit where it is known."""
+        return super().to_dict() | ({} if self.unit is None else {"unit": self.unit})
 
     @abstractmethod
     def log_likelihood(self, h: History) -> Array:
@@ -107,7 +130,7 @@ class PurchaseLaw(Family, ABC):
         """One future of each customer in each draw, given the history."""
 
     @abstractmethod
-    def simulate(self, T: Array, rng: np.random.Generator, *, unit: str = "week") -> PurchaseTimes:
+    def simulate(self, T: Array, rng: np.random.Generator, *, unit: str | None = None) -> PurchaseTimes:
         """New customers, one for each T."""
 
     @classmethod
@@ -133,7 +156,7 @@ class PurchaseLaw(Family, ABC):
         if not np.any(data.x > 0):
             nobody = f"none of {h.customers:,.0f} customers bought twice"
             raise ConvergenceError(f"{cls.__name__}: {nobody}, so nothing tells how often they buy or when they leave")
-        return fit_law(cls, data, cls.starts(data))
+        return fit_law(cls, data, [replace(start, unit=data.unit) for start in cls.starts(data)])
 
     def p_active(self, h: History, t: float | Array) -> Array:
         """Probability of at least one purchase within t after T.
@@ -164,9 +187,9 @@ class PurchaseLaw(Family, ABC):
 
     def probability(self, n: int | Array, h: History, t: float | Array) -> Array:
         """Probability of exactly n purchases within t after T, given the history."""
-        alive = self.p_alive(h)
+        alive, n = self.p_alive(h), _whole(n)
         living = self.living(h).probability_of_new(n, horizon_in(h, t))
-        return np.asarray(alive * living + (1 - alive) * (np.asarray(n) == 0))
+        return np.asarray(alive * living + (1 - alive) * (n == 0))
 
     def discounted_expected_purchases(self, h: History, t: float | Array, *, annual_discount_rate: float) -> Array:
         r"""Expected purchases within t after T, each worth :math:`e^{-\delta s}` at time s.
@@ -200,6 +223,34 @@ class PurchaseLaw(Family, ABC):
             share = weight * widest * delta * (s + scale) * np.exp(-delta * s)
             total = total + share * self.expected_purchases_of_new(s)
         return np.asarray(total)
+
+
+_OF_A_HISTORY = {"log_likelihood", "score", "p_alive", "living", "future"}
+"""The equations of a law's file that read a history; all others ask these."""
+
+
+def _in_one_unit(equation: Callable[..., Any]) -> Callable[..., Any]:
+    """The same equation, which refuses a history whose unit of time is not the law's."""
+
+    @wraps(equation)
+    def checked(self: PurchaseLaw, h: History, *others: Any) -> Any:
+        if self.unit not in {None, h.unit}:
+            raise DomainError(
+                f"this {type(self).__name__} counts {self.unit}s, the history counts {h.unit}s: use one unit for both"
+            )
+        return equation(self, h, *others)
+
+    return checked
+
+
+def _whole(n: int | Array) -> Array:
+    """Numbers of purchases."""
+    numbers = np.asarray(n)
+    if not (
+        numbers.dtype.kind in "iuf" and np.all((numbers >= 0) & (np.floor(numbers) == numbers) & np.isfinite(numbers))
+    ):
+        raise DomainError(f"n must be whole numbers of purchases, 0 or more, got {n!r}")
+    return numbers
 
 
 def discount_per_unit(annual_discount_rate: float, unit: str) -> float:

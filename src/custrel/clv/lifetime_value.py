@@ -11,7 +11,7 @@ from custrel.clv.bgnbd import BGNBD
 from custrel.clv.gammagamma import GammaGamma
 from custrel.clv.law import PurchaseLaw, discount_per_unit, horizon_in
 from custrel.errors import DomainError, NotFittedError, nearest
-from custrel.fit import Fit, checked_level, checked_number
+from custrel.fit import Fit, checked_level, checked_number, checked_seed
 from custrel.frames import leave
 from custrel.stats.draw import SharedNumbers
 
@@ -132,7 +132,7 @@ class LifetimeValue:
         expected_purchases (within the horizon, not discounted), expected_spend (mean value of a purchase), clv
         (margin x expected_spend x discounted expected purchases), low, high.
         """
-        purchases, spend = self._models(h)
+        purchases, spend = self._models()
         checked_number("margin", margin)
         t = horizon_in(h, horizon)
         if np.ndim(t):
@@ -153,14 +153,9 @@ class LifetimeValue:
             columns |= {"low": margin * low, "high": margin * high}
         return leave(columns, like=h.like)
 
-    def _models(self, h: History) -> tuple[Any, GammaGamma]:
-        """The fitted laws, if they speak of time as the history does."""
-        fits = self._fits()
-        if h.unit != fits[0].unit:
-            raise DomainError(
-                f"the laws were fitted to {fits[0].unit}s and this history counts {h.unit}s: use one unit for both"
-            )
-        return fits[0].model, fits[1].model
+    def _models(self) -> tuple[Any, GammaGamma]:
+        purchases, spend = self._fits()
+        return purchases.model, spend.model
 
     def _fits(self) -> tuple[Fit[Any], Fit[GammaGamma]]:
         if not hasattr(self, "purchases_"):
@@ -169,6 +164,7 @@ class LifetimeValue:
 
     def _bounds(self, h: History, t: float, delta: float, level: float, draws: int, seed: int) -> tuple[Array, Array]:
         """Quantiles of the realised value, block by block, so that memory does not grow with customers or horizon."""
+        seed = checked_seed(seed)
         laws = self.purchases_.draws(draws, seed=seed), self.spend_.draws(draws, seed=seed + 1)
         tails = [(1 - level) / 2, (1 + level) / 2]
         numbers = SharedNumbers(draws, seed)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from custrel.errors import one_of
+from custrel.errors import DomainError, one_of
 from custrel.frames import leave
 from custrel.history import DAYS
 
@@ -55,6 +55,8 @@ def tracking(
     (2457, 2498)
     """
     one_of("unit", unit, DAYS)
+    if model.unit not in {None, unit}:
+        raise DomainError(f"this {type(model).__name__} counts {model.unit}s: give unit={model.unit!r}, not {unit!r}")
     counts = log.purchases_by_period(until=until, born_until=born_until, grain=grain)
     per_unit = DAYS[unit] / DAYS[grain]
     periods = int(np.floor(counts.start.size / per_unit + 1e-9))

@@ -29,7 +29,7 @@ class KnowsWhoIsAlive(Protocol):
 
 
 def frequency_recency(
-    model: KnowsWhoIsAlive, T: float, *, max_x: int = 20, unit: str = "week", ax: Axes | None = None
+    model: KnowsWhoIsAlive, T: float, *, max_x: int = 20, unit: str | None = None, ax: Axes | None = None
 ) -> Axes:
     """P(alive) of customers watched for T, by how often they came back and when they last did.
 
@@ -44,7 +44,7 @@ def frequency_recency(
     max_x
         Most repeat purchases to show.
     unit
-        Unit of the law's time.
+        Unit of the law's time; week where neither this nor the law says it.
     ax
         Where to draw; a new figure if not given.
 
@@ -76,6 +76,7 @@ def frequency_recency(
     >>> plt.close(ax.figure)
     """
     _refuse(T, max_x)
+    unit = unit or getattr(model, "unit", None) or "week"
     x, t_x = np.arange(max_x + 1.0), _times(float(T))
     p = _probabilities(model, x, t_x, float(T), unit)
     ax = canvas(

@@ -6,7 +6,7 @@ NumPy's broadcasting makes one formula serve all three.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -63,8 +63,8 @@ class Family:
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The parameters' names, in the paper's order."""
-        return tuple(field.name for field in fields(cls))
+        """The parameters' names, in the paper's order: the fields that may be given by position."""
+        return tuple(field.name for field in fields(cls) if not field.kw_only)
 
     def __iter__(self) -> Iterator[Any]:
         return (getattr(self, name) for name in self.names())
@@ -78,8 +78,11 @@ class Family:
     @classmethod
     def from_log(cls, position: Array) -> Self:
         """The law at a place on the log scale, shape ``(parameters,)`` or ``(draws, parameters)``."""
-        values = np.exp(np.moveaxis(np.asarray(position), -1, 0))
-        return cls(*(value[..., None] if value.ndim else value for value in values))
+        return cls(*_from_log(position))
+
+    def at_log(self, position: Array) -> Self:
+        """The same law at another place on the log scale: what it knows beside its parameters stays."""
+        return replace(self, **dict(zip(self.names(), _from_log(position), strict=True)))
 
     def to_log(self) -> Array:
         """The parameters on the log scale, where every place is inside the domain."""
@@ -97,3 +100,9 @@ class Family:
     def to_json(self) -> str:
         """JSON text that `custrel.from_json` reads."""
         return serial.to_json(self)
+
+
+def _from_log(position: Array) -> list[Any]:
+    """Each parameter's value, or its column of draws."""
+    values = np.exp(np.moveaxis(np.asarray(position), -1, 0))
+    return [value[..., None] if value.ndim else value for value in values]
