@@ -8,10 +8,10 @@ is at home with: Polars lazy as Polars, DuckDB, Ibis and PySpark as pyarrow, Das
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
-from zoneinfo import ZoneInfo
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -28,11 +28,11 @@ __all__ = [
     "enter",
     "fits",
     "leave",
+    "mark",
     "plain",
     "quickest",
     "read_columns",
     "require",
-    "session_shows",
     "stack",
     "tally",
     "with_nothing",
@@ -41,6 +41,7 @@ __all__ = [
 LazyFrame: TypeAlias = "nw.LazyFrame[Any]"
 
 _AT_HOME_WITH = {"duckdb": "pyarrow", "ibis": "pyarrow", "pyspark": "pyarrow", "sqlframe": "pyarrow", "dask": "pandas"}
+_UNSPEAKABLE = {"pyspark": ".`", "duckdb": '"'}
 _ENGINES = "pandas, Polars, pyarrow, DuckDB, Dask, PySpark or Ibis"
 
 
@@ -73,9 +74,12 @@ def enter(data: Any) -> tuple[LazyFrame, str]:
     if odd:
         raise SchemaError(f"column names must be text; found {odd[0]!r} ({type(odd[0]).__name__})")
     library = frame.implementation.value
-    if library == "pyspark" and (odd := [name for name in names if "." in name or "`" in name]):
+    unspeakable = _UNSPEAKABLE.get(library, "")
+    if library == "duckdb" and version("duckdb") >= "2":
+        unspeakable = ""
+    if odd := [name for name in names if set(name) & set(unspeakable)]:
         raise SchemaError(
-            f"PySpark reads a dot or a backtick in a name as a part of its own language; rename column {odd[0]!r}"
+            f"{library} takes {' or '.join(unspeakable)} in a name for its own language; rename {odd[0]!r}"
         )
     settle = {"pandas": settled, "dask": settled, "pyarrow": without_dictionaries}.get(library)
     return (nw.from_native(settle(data)) if settle else frame).lazy(), _AT_HOME_WITH.get(library, library)
@@ -162,36 +166,6 @@ _SOME: Mapping[Any, Any] = {
 """Any value of a type."""
 
 
-def session_shows(frame: LazyFrame, zone: str, tz: str) -> bool:
-    """Whether the clock on which an engine shows times with a zone is that of `tz`; they are said to be of `zone`.
-
-    The zone that Ibis says a column has need not be the session's, and Spark's may have changed since it was asked.
-    """
-    moments = [datetime(year, month, 1, 12, tzinfo=UTC) for year in (1995, 2024) for month in (1, 7)]
-    show = {"ibis": _clock_of_ibis, "pyspark": _clock_of_spark}.get(frame.implementation.value)
-    shown = show(frame.to_native(), moments) if show else _on_clock(zone, moments)
-    return shown == _on_clock(tz, moments)
-
-
-def _clock_of_ibis(table: Any, moments: list[datetime]) -> list[datetime]:
-    import ibis  # type: ignore[import-untyped]  # it ships no types
-
-    session = table.get_backend()
-    return [session.execute(ibis.literal(moment).cast("timestamp")) for moment in moments]
-
-
-def _clock_of_spark(frame: Any, moments: list[datetime]) -> list[datetime]:
-    return _on_clock(frame.sparkSession.conf.get("spark.sql.session.timeZone"), moments)
-
-
-def _on_clock(zone: str, moments: list[datetime]) -> list[datetime]:
-    """Moments as a zone's clock shows them; none if the zone is unknown here."""
-    try:
-        return [moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) for moment in moments]
-    except (LookupError, OSError, ValueError):
-        return []
-
-
 def plain(value: Any) -> Any:
     """One value of any frame as Python's own; None if it is missing.
 
@@ -206,6 +180,30 @@ def plain(value: Any) -> Any:
         return value.to_pydatetime(warn=False)
     value = value.tolist() if hasattr(value, "tolist") else value
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def mark(frame: LazyFrame, *kept: str, **marks: nw.Expr) -> LazyFrame:
+    """Some columns of a frame, and marks: expressions whose value for a row depends on that row alone.
+
+    Dask marks partition by partition: its plan of many expressions would cost more than they do.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame, _ = enter(pd.DataFrame({"channel": ["call", "mail"], "wait": [30, 0]}))
+    >>> mark(frame, "channel", waited=nw.col("wait") > 0).collect().to_native()
+      channel  waited
+    0    call    True
+    1    mail   False
+    """
+    if frame.implementation.value != "dask":
+        return frame.select(*kept, **marks)
+
+    def marked(part: Any) -> Any:
+        return nw.from_native(part).select(*kept, **marks).to_native()
+
+    whole: LazyFrame = nw.from_native(frame.to_native().map_partitions(marked)).lazy()
+    return whole
 
 
 def tally(
@@ -233,7 +231,7 @@ def tally(
     """
     marks = {"sum": dict(sums or {}), "min": dict(lows or {}), "max": dict(highs or {})}
     named = {name: mark for group in marks.values() for name, mark in group.items()}
-    marked = frame.select(*by, **named) if named or by else frame
+    marked = mark(frame, *by, **named) if named or by else frame
     dtypes = marked.collect_schema()
     flags = [nw.col(name).cast(nw.Int64) for name in marks["sum"] if dtypes[name] == nw.Boolean]
     marked = marked.with_columns(*flags) if flags else marked

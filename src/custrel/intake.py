@@ -10,9 +10,10 @@ import narwhals.stable.v2 as nw
 
 from custrel.audit import Audit, Finding
 from custrel.errors import PromiseError, SchemaError, nearest, one_of
-from custrel.frames import LazyFrame, collect, enter, plain, require, tally, with_nothing
-from custrel.moments import lies_after, readable_moment, start_of
+from custrel.frames import LazyFrame, collect, enter, mark, plain, require, tally, with_nothing
+from custrel.moments import lies_after, start_of
 from custrel.promises import Column, columns_of, field_breaches, not_whole, pair_breaches
+from custrel.readable import in_iso_order, readable_moment
 from custrel.records import KINDS
 from custrel.sheets import Rules, Sheet
 
@@ -130,10 +131,17 @@ _WANTED = {
 
 def _timed(frame: LazyFrame, name: str, rules: Rules) -> LazyFrame:
     """A column as datetimes on the log's clock; text that cannot be read stays beside it."""
-    read, unreadable = readable_moment(frame, name, tz=rules.tz, time_format=rules.time_format)
-    marks = {} if unreadable is None else {_UNREADABLE + name: nw.when(unreadable).then(nw.col(name))}
-    frame = frame.with_columns(**marks) if marks else frame
-    return with_nothing(frame, {name: _EMPTY["moment"]}) if read is None else frame.with_columns(read.alias(name))
+    columns = {one: nw.col(one) for one in frame.collect_schema().names()}
+    written = name
+    if rules.time_format is not None and frame.collect_schema()[name] == nw.String:
+        written = _OURS + "iso"
+        frame = mark(frame, **columns, **{written: in_iso_order(nw.col(name), rules.time_format)})
+    read, unreadable = readable_moment(frame, written, name, tz=rules.tz)
+    if unreadable is not None:
+        columns[_UNREADABLE + name] = nw.when(unreadable).then(nw.col(name))
+    if read is None:
+        return with_nothing(mark(frame, **columns), {name: _EMPTY["moment"]})
+    return mark(frame, **columns | {name: read})
 
 
 def _hint(column: Column, dtype: Any) -> str:

@@ -1,4 +1,4 @@
-"""Time in a frame: text read, zones settled, and every moment turned into a whole number of grains.
+"""Moments: on the clock of a log, every one of them a whole number of grains.
 
 Engines differ in nearly all they do with times, so a moment becomes an integer in the first step: the number of whole
 grains since the first of January of the year 1. All later work is integer arithmetic, which is the same everywhere.
@@ -8,20 +8,13 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time, timedelta
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from custrel.errors import DomainError, SchemaError, one_of
-from custrel.frames import collect, fits, session_shows, tally
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from custrel.frames import LazyFrame
+from custrel.errors import DomainError, one_of
 
 __all__ = [
     "GRAINS",
@@ -31,7 +24,6 @@ __all__ = [
     "lies_after",
     "moment_of",
     "period_of",
-    "readable_moment",
     "start_of",
 ]
 
@@ -42,26 +34,6 @@ _SPEAKS_TIMESTAMPS = {"pandas", "polars", "pyarrow", "dask", "modin", "cudf"}
 _BEGINNING = datetime(1, 1, 1)  # noqa: DTZ001  # clock time of the log's zone
 _EPOCH = 719_162  # days from 0001-01-01 to 1970-01-01
 _UTC = {"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z", "+00:00", "Universal", "Zulu"}
-
-# [0-9], not \d: to some engines an Arabic digit is one too. No year 0.
-_YEAR = r"(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
-_LEAP_YEAR = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
-_LONG, _SHORT = r"(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])", r"(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
-_DAY = rf"(?:{_YEAR}-(?:{_LONG}|{_SHORT}|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP_YEAR}-02-29)"
-_CLOCK = r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]"
-_NOT_IN_NANOSECONDS = (
-    r"^(?:0[0-9]{3}|1[0-5][0-9]{2}|16[0-6][0-9]|167[0-7]|226[2-9]|22[7-9][0-9]|2[3-9][0-9]{2}|[3-9][0-9]{3})-"
-)
-_FORMS = {
-    "day": rf"^{_DAY}$",
-    "minute": rf"^{_DAY}{_CLOCK}$",
-    "second": rf"^{_DAY}{_CLOCK}:[0-5][0-9](?:\.0+)?(?:Z|\+00:?00)?$",
-}
-_PATTERNS = {"day": ("%Y-%m-%d", 10), "minute": ("%Y-%m-%d %H:%M", 16), "second": ("%Y-%m-%d %H:%M:%S", 19)}
-_WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}
-_ENDS_IN_UTC = r"(?:Z|\+00:?00)$"
-_AMBIGUOUS = r"^\s*[0-9]{1,2}[/. -][0-9]{1,2}[/. -][0-9]{2,4}"
-_COMPACT = r"^[0-9]{8}$"
 
 
 def checked_zone(tz: str) -> str:
@@ -198,109 +170,3 @@ def _period_of(value: nw.Expr, length: int, library: str) -> nw.Expr:
 def _whole(number: nw.Expr, length: int) -> nw.Expr:
     """How many whole lengths fit in a number of 0 or more: what SQL engines make of // costs twenty times as much."""
     return number if length == 1 else ((number + 0.5) * (1 / length)).floor().cast(nw.Int64)
-
-
-def readable_moment(
-    frame: LazyFrame, column: str, *, tz: str, time_format: str | None
-) -> tuple[nw.Expr | None, nw.Expr | None]:
-    """How to read dates, datetimes or text as datetimes on the log's clock, and which rows cannot be read.
-
-    The first is None if no row can be read, the second if none can fail.
-
-    Raises
-    ------
-    SchemaError
-        If the column holds text that could be day/month or month/day, or another zone's times on an engine that cannot
-        convert them.
-    """
-    dtype = frame.collect_schema()[column]
-    if dtype == nw.String:
-        return _from_text(frame, column, tz, time_format)
-    if dtype == nw.Date:
-        return nw.col(column).cast(nw.Datetime("us")), None
-    return _on_the_clock(frame, column, getattr(dtype, "time_zone", None), tz), None
-
-
-def _on_the_clock(frame: LazyFrame, column: str, zone: str | None, tz: str) -> nw.Expr:
-    """A column without zone as it is; one with a zone as the clock of `tz` shows it."""
-    value = nw.col(column)
-    if zone is None:
-        return value
-    engine = frame.implementation.value
-    if engine in _SPEAKS_TIMESTAMPS:
-        return value.dt.convert_time_zone(tz).dt.replace_time_zone(None)
-    if session_shows(frame, zone, tz):
-        return value.dt.replace_time_zone(None)
-    raise SchemaError(
-        f"column {column!r} has times with a zone, which {engine} shows on the clock of its session, not on {tz!r}: "
-        f"set the session's time zone to {tz!r}, or make them times without a zone"
-    )
-
-
-def _from_text(frame: LazyFrame, column: str, tz: str, time_format: str | None) -> tuple[nw.Expr | None, nw.Expr]:
-    text = nw.col(column) if time_format is None else _rearranged(nw.col(column), time_format)
-    forms = {name: fits(text, form) for name, form in _FORMS.items()}
-    others = {
-        "unclear": text.str.contains(_AMBIGUOUS) | text.str.contains(_COMPACT),
-        "utc": text.str.contains(_ENDS_IN_UTC),
-    }
-    marks = {name: mark.fill_null(value=False) for name, mark in (forms | others).items()}
-    readable = nw.any_horizontal(*[marks[name] for name in _FORMS], ignore_nulls=True)
-    if frame.implementation.value in {"pandas", "dask"} and version("pandas") < "3":
-        marks["beyond"] = readable & text.str.contains(_NOT_IN_NANOSECONDS).fill_null(value=False)
-    found = {name: int(values[0] or 0) for name, values in collect(tally(frame, sums=marks)).items()}
-    if found["unclear"]:
-        example = collect(frame.filter(marks["unclear"]).select(column).head(1))[column][0]
-        raise SchemaError(
-            f"column {column!r} holds text such as '{example}', which can be read in more than one way "
-            f"({found['unclear']:,} rows): give time_format, such as '%d/%m/%Y' or '%Y%m%d'"
-        )
-    if found.get("beyond"):
-        example = collect(frame.filter(marks["beyond"]).select(column).head(1))[column][0]
-        raise SchemaError(
-            f"column {column!r} holds '{example}' ({found['beyond']:,} such rows): as text, pandas before version 3 "
-            f"reads the years 1678 to 2261 only; leave such rows out, or bring them as times of another unit"
-        )
-    if found["utc"] and tz not in _UTC:
-        raise SchemaError(
-            f"column {column!r} holds text that ends in a zone (UTC), but tz={tz!r}: parse it with your library first"
-        )
-    return _parsed(text, {name: marks[name] for name in _FORMS if found[name]}), ~readable & ~nw.col(column).is_null()
-
-
-def _parsed(text: nw.Expr, marks: Mapping[str, nw.Expr]) -> nw.Expr | None:
-    """Text as datetimes, each form where it stands; None if there is none."""
-    read: nw.Expr | None = None
-    for name, mark in marks.items():
-        form, length = _PATTERNS[name]
-        spaced = text if name == "day" else nw.concat_str(text.str.slice(0, 10), nw.lit(" "), text.str.slice(11, 8))
-        parsed = nw.when(mark).then(spaced.str.slice(0, length)).str.to_datetime(format=form)
-        read = parsed if read is None else nw.when(mark).then(parsed).otherwise(read)
-    return read
-
-
-def _rearranged(text: nw.Expr, time_format: str) -> nw.Expr:
-    """Text of fixed-width parts put into ISO order by cutting; what does not fit stays unreadable."""
-    parts = re.findall(r"%(.?)|([^%])", time_format, re.DOTALL)
-    letters = [letter for letter, literal in parts if not literal]
-    if unknown := set(letters) - set(_WIDTHS):
-        raise DomainError(
-            f"time_format knows %Y %m %d %H %M %S, all of fixed width; got %{min(unknown)} in {time_format!r}"
-        )
-    if not {"Y", "m", "d"} <= set(letters) or len(set(letters)) < len(letters):
-        raise DomainError(f"time_format must say once where %Y, %m and %d stand, got {time_format!r}")
-    places: dict[str, nw.Expr] = {}
-    start, pattern = 0, ""
-    for letter, literal in parts:
-        width = _WIDTHS.get(letter, 1)
-        places |= {letter: text.str.slice(start, width)} if letter else {}
-        pattern += rf"[0-9]{{{width}}}" if letter else re.escape(literal)
-        start += width
-    day = [places["Y"], nw.lit("-"), places["m"], nw.lit("-"), places["d"]]
-    clock = [
-        part
-        for mark, letter in ((" ", "H"), (":", "M"), (":", "S"))
-        if letter in places
-        for part in (nw.lit(mark), places[letter])
-    ]
-    return nw.when(fits(text, f"^{pattern}$")).then(nw.concat_str(*day, *clock)).otherwise(nw.lit("unreadable"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 from custrel.errors import DomainError, need
@@ -58,6 +59,8 @@ def value_curve(values: Any, *, column: str = "clv", ax: Axes | None = None) -> 
     if hasattr(type(values), "columns"):
         frame, _ = enter(values)
         require(frame, [column], purpose="a value curve")
+        if frame.collect_schema()[column].is_numeric():  # decimals, too
+            frame = frame.with_columns(nw.col(column).cast(nw.Float64))
         values = collect(frame.select(column))[column]
     share, held = _shares(numbers(column, values))
     ax = canvas(
