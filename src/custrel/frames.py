@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
+    "LINE_BREAK",
     "collect",
     "enter",
     "fits",
@@ -100,12 +101,13 @@ def require(frame: LazyFrame, names: Iterable[str], *, purpose: str) -> None:
             raise SchemaError(f"no column {name!r} for {purpose}{nearest(name, there)}; the frame has {listed}")
 
 
-def fits(text: nw.Expr, pattern: str) -> nw.Expr:
-    """Whether the whole of a text has a form that begins with ``^`` and ends with ``$``.
+LINE_BREAK = "[\\n\\r\u0085\u2028\u2029]"
+"""Python and Java let ``$`` stand before a last one, too."""
 
-    Python and Java let ``$`` stand before a last line break too, so no text may hold one.
-    """
-    return text.str.contains(pattern) & ~text.str.contains("[\\n\\r\u0085\u2028\u2029]")
+
+def fits(text: nw.Expr, pattern: str) -> nw.Expr:
+    """Whether the whole of a text has a form that begins with ``^`` and ends with ``$``."""
+    return text.str.contains(pattern) & ~text.str.contains(LINE_BREAK)
 
 
 def with_nothing(frame: LazyFrame, dtypes: Mapping[str, Any]) -> LazyFrame:

@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 import narwhals.stable.v2 as nw
 
 from custrel.errors import DomainError, SchemaError
-from custrel.frames import collect, fits, mark, tally
+from custrel.frames import LINE_BREAK, collect, fits, mark, tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from custrel.frames import LazyFrame
 
@@ -118,12 +118,10 @@ def _on_clock(zone: str, moments: list[datetime]) -> list[datetime]:
 
 def _from_text(frame: LazyFrame, written: str, column: str, tz: str) -> tuple[nw.Expr | None, nw.Expr]:
     text = nw.col(written)
-    at_the_end = text.str.contains(_AT_THE_END_OF_TIME)
-    forms = {name: (fits(text, form) & ~at_the_end).fill_null(value=False) for name, form in _FORMS.items()}
-    readable = nw.any_horizontal(*forms.values(), ignore_nulls=True)
+    forms = {name: text.str.contains(form).fill_null(value=False) for name, form in _FORMS.items()}
     others = {
         "unclear": (text.str.contains(_AMBIGUOUS) | text.str.contains(_COMPACT)).fill_null(value=False),
-        "zoned": text.str.contains(_ZONED).fill_null(value=False) & readable,
+        "zoned": text.str.contains(_ZONED).fill_null(value=False),
     }
     found = {name: int(n[0] or 0) for name, n in collect(tally(frame, sums=forms | others)).items()}
     if found["unclear"]:
@@ -132,21 +130,33 @@ def _from_text(frame: LazyFrame, written: str, column: str, tz: str) -> tuple[nw
             f"column {column!r} holds text such as '{example}', which can be read in more than one way "
             f"({found['unclear']:,} rows): give time_format, such as '%d/%m/%Y' or '%Y%m%d'"
         )
-    unreadable = ~readable & ~nw.col(column).is_null()
+    broken = text.str.contains(f"{LINE_BREAK}|{_AT_THE_END_OF_TIME}").fill_null(value=False)
+    readable = nw.any_horizontal(*forms.values(), ignore_nulls=True) & ~broken
     bare = text.str.replace_all(f"{_OFFSET}$", "") if found["zoned"] else text
-    read = _parsed(bare, {name: mark for name, mark in forms.items() if found[name]}, frame.implementation.value)
+    read = _parsed(bare, {name: there for name, there in forms.items() if found[name]}, frame.implementation.value)
     if read is not None and found["zoned"]:
-        if tz not in _UTC and not _can_convert(frame, column):
-            raise SchemaError(
-                f"column {column!r} holds text with a zone, such as a Z at its end, which {frame.implementation.value} "
-                f"cannot put on the clock of tz={tz!r}: parse it with your library first"
-            )
-        offset = text.str.replace_all(_BEFORE_OFFSET, "")
-        said = mark(frame, zoned=others["zoned"], offset=offset).filter(nw.col("zoned"))
-        there = collect(tally(said, ["offset"]))["offset"]
-        ahead = [one for one in there if one not in {"Z", "+00:00", "+0000", "-00:00", "-0000"}]
-        read = nw.when(others["zoned"]).then(_moved(read, offset, ahead, tz)).otherwise(read)
-    return read, unreadable
+        read = _on_the_clock_from_text(frame, written, column, read, readable & others["zoned"], tz)
+    return read, ~readable & ~nw.col(column).is_null()
+
+
+def _on_the_clock_from_text(
+    frame: LazyFrame, written: str, column: str, read: nw.Expr, zoned: nw.Expr, tz: str
+) -> nw.Expr:
+    """Times read off the clocks that their text names, as the clock of `tz` shows them; the others as they are."""
+    if tz not in _UTC and not _can_convert(frame, column):
+        raise SchemaError(
+            f"column {column!r} holds text with a zone, such as a Z at its end, which {frame.implementation.value} "
+            f"cannot put on the clock of tz={tz!r}: parse it with your library first"
+        )
+    offset = nw.col(written).str.replace_all(_BEFORE_OFFSET, "")
+    said = mark(frame, zoned=zoned, offset=offset).filter(nw.col("zoned"))
+    utc = read
+    for one in set(collect(tally(said, ["offset"]))["offset"].tolist()) - {"Z", "+00:00", "+0000", "-00:00", "-0000"}:
+        behind = (int(one[1:3]) * 60 + int(one[-2:])) * (1 if one[0] == "-" else -1)
+        utc = nw.when(offset == one).then(read.dt.offset_by(f"{behind}m")).otherwise(utc)
+    if tz not in _UTC:
+        utc = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(tz).dt.replace_time_zone(None)
+    return nw.when(zoned).then(utc).otherwise(read)
 
 
 def _can_convert(frame: LazyFrame, column: str) -> bool:
@@ -184,17 +194,6 @@ def _as_moment(text: nw.Expr, form: str, library: str) -> nw.Expr:
     if library in {"pandas", "dask"} and _is_pandas_2():
         pattern = None  # it would count nanoseconds, for which only the years 1678 to 2261 have room
     return text.cast(nw.Datetime("us")) if pattern is None else text.str.to_datetime(format=pattern)
-
-
-def _moved(moment: nw.Expr, offset: nw.Expr, there: Iterable[str], tz: str) -> nw.Expr:
-    """Times read off clocks of other offsets, on the clock of a zone."""
-    utc = moment
-    for said in there:
-        behind = (int(said[1:3]) * 60 + int(said[-2:])) * (1 if said[0] == "-" else -1)
-        utc = nw.when(offset == said).then(moment.dt.offset_by(f"{behind}m")).otherwise(utc)
-    if tz in _UTC:
-        return utc
-    return utc.dt.replace_time_zone("UTC").dt.convert_time_zone(tz).dt.replace_time_zone(None)
 
 
 def in_iso_order(text: nw.Expr, time_format: str) -> nw.Expr:
