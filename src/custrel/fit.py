@@ -197,7 +197,8 @@ class Fit(Generic[Law]):
         seed
             The same seed gives the same draws.
         """
-        rng, size = np.random.default_rng(checked_seed(seed)), checked_count("draws", n)
+        rng = np.random.default_rng(checked_count("seed", seed, least=0))
+        size = checked_count("draws", n)
         places = rng.multivariate_normal(self.model.to_log(), self.log_covariance, size=size, method="cholesky")
         return self.model.at_log(places)
 
@@ -241,27 +242,15 @@ def checked_number(name: str, value: Any) -> float:
     return float(value)
 
 
-def checked_count(name: str, value: Any) -> int:
-    """A whole number of 1 or more.
+def checked_count(name: str, value: Any, *, least: int = 1) -> int:
+    """A whole number of 1, or another least number, or more.
 
     >>> checked_count("draws", 0)
     Traceback (most recent call last):
     custrel.errors.DomainError: draws must be a whole number, 1 or more, got 0
     """
-    if not isinstance(value, Integral) or int(value) < 1:
-        raise DomainError(f"{name} must be a whole number, 1 or more, got {value!r}")
-    return int(value)
-
-
-def checked_seed(value: Any) -> int:
-    """A whole number of 0 or more.
-
-    >>> checked_seed("yesterday")
-    Traceback (most recent call last):
-    custrel.errors.DomainError: seed must be a whole number, 0 or more, got 'yesterday'
-    """
-    if not isinstance(value, Integral) or int(value) < 0:
-        raise DomainError(f"seed must be a whole number, 0 or more, got {value!r}")
+    if not isinstance(value, Integral) or int(value) < least:
+        raise DomainError(f"{name} must be a whole number, {least} or more, got {value!r}")
     return int(value)
 
 

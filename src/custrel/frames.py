@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -29,6 +30,7 @@ __all__ = [
     "enter",
     "fits",
     "leave",
+    "major",
     "mark",
     "plain",
     "quickest",
@@ -44,6 +46,12 @@ LazyFrame: TypeAlias = "nw.LazyFrame[Any]"
 _AT_HOME_WITH = {"duckdb": "pyarrow", "ibis": "pyarrow", "pyspark": "pyarrow", "sqlframe": "pyarrow", "dask": "pandas"}
 _UNSPEAKABLE = {"pyspark": ".`", "duckdb": '"'}
 _ENGINES = "pandas, Polars, pyarrow, DuckDB, Dask, PySpark or Ibis"
+
+
+@cache
+def major(library: str) -> int:
+    """Major version of an installed library."""
+    return int(version(library).partition(".")[0])
 
 
 def enter(data: Any) -> tuple[LazyFrame, str]:
@@ -76,7 +84,7 @@ def enter(data: Any) -> tuple[LazyFrame, str]:
         raise SchemaError(f"column names must be text; found {odd[0]!r} ({type(odd[0]).__name__})")
     library = frame.implementation.value
     unspeakable = _UNSPEAKABLE.get(library, "")
-    if library == "duckdb" and version("duckdb") >= "2":
+    if library == "duckdb" and major("duckdb") >= 2:
         unspeakable = ""
     if odd := [name for name in names if set(name) & set(unspeakable)]:
         raise SchemaError(

@@ -33,7 +33,6 @@ GRAINS = {"microsecond": 0, "second": 1, "minute": 60, "hour": 3600, "day": 86_4
 _SPEAKS_TIMESTAMPS = {"pandas", "polars", "pyarrow", "dask", "modin", "cudf"}
 _BEGINNING = datetime(1, 1, 1)  # noqa: DTZ001  # clock time of the log's zone
 _EPOCH = 719_162  # days from 0001-01-01 to 1970-01-01
-_UTC = {"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z", "+00:00", "Universal", "Zulu"}
 
 
 def checked_zone(tz: str) -> str:

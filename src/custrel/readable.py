@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import narwhals.stable.v2 as nw
 
 from custrel.errors import DomainError, SchemaError
-from custrel.frames import LINE_BREAK, collect, fits, mark, tally
+from custrel.frames import LINE_BREAK, collect, fits, major, mark, tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,11 +162,7 @@ def _can_convert(frame: LazyFrame, column: str) -> bool:
     """Whether an engine can show what it reads from this text on the clock of any zone."""
     library = frame.implementation.value
     in_arrow = library in {"pandas", "dask"} and hasattr(frame.to_native()[column].dtype, "pyarrow_dtype")
-    return library in _KNOWS_ZONES and not (in_arrow and _is_pandas_2())  # which shows all of these on that of UTC
-
-
-def _is_pandas_2() -> bool:
-    return version("pandas") < "3"
+    return library in _KNOWS_ZONES and not (in_arrow and major("pandas") < 3)  # which shows all of these on that of UTC
 
 
 def _parsed(text: nw.Expr, marks: Mapping[str, nw.Expr], library: str) -> nw.Expr | None:
@@ -191,7 +186,7 @@ def _cut(text: nw.Expr, form: str) -> nw.Expr:
 def _as_moment(text: nw.Expr, form: str, library: str) -> nw.Expr:
     """Text of one form as datetimes: by its pattern, or as the engine reads ISO text where no pattern says it all."""
     pattern = (_PATTERNS_OF_POLARS if library == "polars" else _PATTERNS)[form]
-    if library in {"pandas", "dask"} and _is_pandas_2():
+    if library in {"pandas", "dask"} and major("pandas") < 3:
         pattern = None  # it would count nanoseconds, for which only the years 1678 to 2261 have room
     return text.cast(nw.Datetime("us")) if pattern is None else text.str.to_datetime(format=pattern)
 

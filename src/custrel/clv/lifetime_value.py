@@ -11,7 +11,7 @@ from custrel.clv.bgnbd import BGNBD
 from custrel.clv.gammagamma import GammaGamma
 from custrel.clv.law import PurchaseLaw, discount_per_unit, horizon_in
 from custrel.errors import DomainError, NotFittedError, nearest
-from custrel.fit import Fit, checked_level, checked_number, checked_seed
+from custrel.fit import Fit, checked_count, checked_level, checked_number
 from custrel.frames import leave
 from custrel.stats.draw import SharedNumbers
 
@@ -164,7 +164,7 @@ class LifetimeValue:
 
     def _bounds(self, h: History, t: float, delta: float, level: float, draws: int, seed: int) -> tuple[Array, Array]:
         """Quantiles of the realised value, block by block, so that memory does not grow with customers or horizon."""
-        seed = checked_seed(seed)
+        seed = checked_count("seed", seed, least=0)
         laws = self.purchases_.draws(draws, seed=seed), self.spend_.draws(draws, seed=seed + 1)
         tails = [(1 - level) / 2, (1 + level) / 2]
         numbers = SharedNumbers(draws, seed)
