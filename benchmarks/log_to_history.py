@@ -1,7 +1,8 @@
 """A log of purchases to a history, beside lifetimes and group-bys: `python benchmarks/log_to_history.py`.
 
 ROWS=10000000 says how many rows (0.0875 customers a row), SPEND=1 or 0 whether amounts are read, ROUNDS=3 how often.
-The engines' own group-bys count days and add amounts in two stages; they check nothing, and know neither unit nor law.
+The engines' own group-bys count days and add amounts in two stages; they check nothing, and know no first purchase.
+Libraries are imported before the clock starts.
 """
 
 import os
@@ -34,11 +35,12 @@ def make() -> None:
     pl.DataFrame({"id": who, "date": when, "spend": np.round(rng.gamma(2.0, 15.0, ROWS) + 1, 2)}).write_parquet(FILE)
 
 
-def _history(df: Any) -> Any:
+def _history(df: Any) -> Task:
+    import pyarrow  # noqa: F401  # sums leave DuckDB through it
     from custrel import Interactions
 
     columns = {"customer_id": "id", "occurred_at": "date", "amount": "spend" if SPEND else None}
-    return Interactions.from_frame(df, kind="purchase", columns=columns).history(until=UNTIL, unit="week")
+    return lambda: Interactions.from_frame(df, kind="purchase", columns=columns).history(until=UNTIL), _said
 
 
 def _said(h: Any) -> str:
@@ -51,7 +53,7 @@ def ours_polars(file: str) -> Task:
     import polars as pl
 
     df = pl.read_parquet(file).lazy()
-    return lambda: _history(df), _said
+    return _history(df)
 
 
 def ours_duckdb(file: str) -> Task:
@@ -60,7 +62,7 @@ def ours_duckdb(file: str) -> Task:
 
     con = duckdb.connect()
     con.execute(f"create table log as select * from '{file}'")
-    return lambda: _history(con.table("log")), _said
+    return _history(con.table("log"))
 
 
 def ours_pandas(file: str) -> Task:
@@ -68,7 +70,7 @@ def ours_pandas(file: str) -> Task:
     import pandas as pd
 
     df = pd.read_parquet(file)
-    return lambda: _history(df), _said
+    return _history(df)
 
 
 def bare_polars(file: str) -> Task:

@@ -102,9 +102,11 @@ def history_of(
     observed: str,
 ) -> History:
     """The history of each customer who bought by a grain; `observed` is how the user called the end of observation."""
-    baskets = _baskets(sheet, grain, nw.col("__period") <= until)
+    rows = _rows(sheet, grain)
+    late = int(collect(tally(rows, sums={"late": nw.col("__period") > until}))["late"][0])
+    baskets = _baskets(rows, nw.col("__period") <= until)
     sums = collect(_people(baskets, first_basket=spend == "repeat"), sort=["customer_id"])
-    counts = {"after_until": sheet.rows - int(sums["rows"].sum()), "merged": int((sums["rows"] - sums["x"]).sum())}
+    counts = {"after_until": late, "merged": sheet.rows - late - int(sums["x"].sum())}
     sums |= {"log_gaps": _log_gaps(baskets, sums, DAYS[grain] / DAYS[unit])} if log_gaps else {}
     sums, counts = _chosen(sums, counts, since, customers)
     if not len(sums["x"]):
@@ -129,7 +131,7 @@ def history_of(
 def bought_between(sheet: Sheet, start: int, end: int, *, grain: str, customers: Any) -> PurchaseCounts:
     """How often customers bought from one grain to another, both included."""
     within = (nw.col("__period") >= start) & (nw.col("__period") <= end)
-    sums = collect(_people(_baskets(sheet, grain, within), first_basket=False), sort=["customer_id"])
+    sums = collect(_people(_baskets(_rows(sheet, grain), within), first_basket=False), sort=["customer_id"])
     amount = sums.get("amount", np.full(len(sums["x"]), np.nan))
     if customers is None:
         return PurchaseCounts(sums["customer_id"], sums["x"].astype(np.int64), amount, sheet.like)
@@ -144,7 +146,7 @@ def bought_between(sheet: Sheet, start: int, end: int, *, grain: str, customers:
 
 def bought_by_period(sheet: Sheet, *, until: int, born_until: int, grain: str) -> PeriodCounts:
     """First and repeat purchases of the customers born by a grain, grain by grain."""
-    baskets = _baskets(sheet, grain, nw.col("__period") <= until)
+    baskets = _baskets(_rows(sheet, grain), nw.col("__period") <= until)
     people = _people(baskets, first_basket=False).filter(nw.col("first") <= born_until)
     births = collect(tally(people, ["first"]), sort=["first"])
     theirs = baskets.join(people.select("customer_id"), on="customer_id", how="semi")
@@ -162,22 +164,29 @@ def bought_by_period(sheet: Sheet, *, until: int, born_until: int, grain: str) -
     return PeriodCounts(starts, born_in, bought_in - born_in, sheet.like)
 
 
-def _baskets(sheet: Sheet, grain: str, wanted: nw.Expr) -> LazyFrame:
-    """Customer, period and value: what each customer bought within one grain, as one purchase."""
+def _rows(sheet: Sheet, grain: str) -> LazyFrame:
+    """Customer, period and amount of every row."""
     period = period_of("occurred_at", grain, sheet.library).alias("__period")
-    money = ["amount"] if "amount" in sheet.frame.collect_schema().names() else []
-    rows = quickest(sheet.frame.select("customer_id", period, *money)).filter(wanted)
-    sums = {name: nw.col(name) for name in money}
-    return tally(rows, ["customer_id", "__period"], sums=sums)
+    return quickest(sheet.frame.select("customer_id", period, *_money(sheet.frame)))
+
+
+def _money(frame: LazyFrame) -> list[str]:
+    return ["amount"] if "amount" in frame.collect_schema().names() else []
+
+
+def _baskets(rows: LazyFrame, wanted: nw.Expr) -> LazyFrame:
+    """Customer, period and value: what each customer bought within one grain, as one purchase."""
+    sums = {name: nw.col(name) for name in _money(rows)}
+    return tally(rows.filter(wanted), ["customer_id", "__period"], sums=sums)
 
 
 def _people(baskets: LazyFrame, *, first_basket: bool) -> LazyFrame:
-    """A row for each customer: purchases x (the first included), first and last period, rows, amounts."""
-    money = ["amount"] if "amount" in baskets.collect_schema().names() else []
+    """A row for each customer: purchases x (the first included), first and last period, amounts."""
+    money = _money(baskets)
     return tally(
         baskets,
         ["customer_id"],
-        sums={"rows": nw.col("n"), **{name: nw.col(name) for name in money}},
+        sums={name: nw.col(name) for name in money},
         lows={"first": nw.col("__period")},
         highs={"last": nw.col("__period")},
         firsts={"first_amount": ("amount", "first")} if money and first_basket else None,
