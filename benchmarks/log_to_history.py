@@ -36,7 +36,8 @@ def make() -> None:
 
 
 def _history(df: Any) -> Task:
-    import pyarrow  # noqa: F401  # sums leave DuckDB through it
+    import pyarrow as pa  # noqa: F401  # sums leave DuckDB through it
+
     from custrel import Interactions
 
     columns = {"customer_id": "id", "occurred_at": "date", "amount": "spend" if SPEND else None}

@@ -146,13 +146,7 @@ def _period_of(value: nw.Expr, length: int, library: str) -> nw.Expr:
         stamp = value.dt.timestamp("us") + _EPOCH * 86_400_000_000
         return (stamp // (length * 1_000_000) if length else stamp).cast(nw.Int64)
     if library == "duckdb":
-        if length >= GRAINS["day"]:
-            days = value.cast(nw.Date) - nw.lit(_BEGINNING.date())  # a whole number there, not a span
-            return _whole(days, length // GRAINS["day"])
-        span = (value - nw.lit(_BEGINNING)).dt
-        if length >= 60:
-            return _whole(span.total_minutes(), length // 60)
-        return span.total_seconds() if length else span.total_microseconds()
+        return _spanned(value, length)
     years = value.dt.year().cast(nw.Int64) - 1
     leaps = _whole(years, 4) - _whole(years, 100) + _whole(years, 400)
     days = 365 * years + leaps + value.dt.ordinal_day().cast(nw.Int64) - 1
@@ -164,6 +158,16 @@ def _period_of(value: nw.Expr, length: int, library: str) -> nw.Expr:
     if length:
         return _whole(seconds, length)
     return seconds * 1_000_000 + value.dt.microsecond().cast(nw.Int64)
+
+
+def _spanned(value: nw.Expr, length: int) -> nw.Expr:
+    if length >= GRAINS["day"]:
+        days = value.cast(nw.Date) - nw.lit(_BEGINNING.date())  # to DuckDB a whole number, not a span
+        return _whole(days, length // GRAINS["day"])
+    span = (value - nw.lit(_BEGINNING)).dt
+    if length >= 60:
+        return _whole(span.total_minutes(), length // 60)
+    return span.total_seconds() if length else span.total_microseconds()
 
 
 def _whole(number: nw.Expr, length: int) -> nw.Expr:
