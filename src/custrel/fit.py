@@ -15,7 +15,7 @@ from custrel.errors import ConvergenceError, DomainError
 from custrel.frames import leave
 from custrel.history import History
 from custrel.stats.family import Family
-from custrel.stats.maximise import Peak, maximise
+from custrel.stats.maximise import Hill, Peak, maximise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -263,7 +263,7 @@ def checked_history(h: Any, *, law: str) -> History:
     return h
 
 
-class _Likelihood:
+class _Likelihood(Hill):
     """The mean log-likelihood of a law on the log scale of its parameters, its blocks summed by several threads."""
 
     def __init__(self, law: type[Any], data: History, pool: ThreadPoolExecutor) -> None:
@@ -279,6 +279,18 @@ class _Likelihood:
         model = self.law.from_log(position)
         score = sum(self.each(lambda h: model.score(h) @ h.weights, self.blocks))
         return np.asarray(np.exp(position) * score / self.customers)
+
+    def slope(self, position: Array) -> tuple[Array, Array]:
+        model, scale = self.law.from_log(position), np.exp(position)
+        sums = [self._sums(model.score(h), h.weights) for h in self.blocks]
+        gradient, outer = (sum(parts) / self.customers for parts in zip(*sums, strict=True))
+        gradient = np.asarray(scale * gradient)
+        return gradient, np.asarray(np.outer(gradient, gradient) - np.outer(scale, scale) * outer)
+
+    @staticmethod
+    def _sums(score: Array, weights: Array) -> tuple[Array, Array]:
+        weighted = score * weights
+        return weighted.sum(axis=1), weighted @ score.T
 
 
 def fit_law(law: type[Law], data: History, starts: Sequence[Law], findings: tuple[str, ...] = ()) -> Fit[Law]:

@@ -305,6 +305,18 @@ class PurchaseTimes:
         ends = np.broadcast_to(before, self.T.shape)[self.customer]
         return np.bincount(self.customer[self.time <= ends], minlength=self.T.size)
 
+    def first(self, purchases: Array) -> PurchaseTimes:
+        """Only so many first purchases of each customer.
+
+        >>> times = PurchaseTimes(customer=np.array([0, 0, 2]), time=np.array([1.5, 2.0, 0.3]), T=np.array([4.0, 4, 4]))
+        >>> times.first(np.array([1, 1, 0])).time
+        array([1.5])
+        """
+        bought = np.bincount(self.customer, minlength=self.T.size)
+        position = np.arange(self.customer.size) - np.repeat(np.cumsum(bought) - bought, bought)
+        kept = position < purchases[self.customer]
+        return replace(self, customer=self.customer[kept], time=self.time[kept])
+
     def history(self, until: float | Array | None = None) -> History:
         """The history as seen at that time since each first purchase; at T if not given."""
         T = self.T if until is None else np.broadcast_to(np.asarray(until, dtype=float), self.T.shape)

@@ -87,9 +87,9 @@ def test_the_expectation_by_hand():
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_the_expectation_lies_between_what_was_seen_and_the_mean_of_all(p, q, gamma, x, z):
     law = GammaGamma(p, q, gamma)
-    share = p * x / (p * x + q - 1)
+    seen, all_of_them = p * x / (p * x + q - 1), (q - 1) / (p * x + q - 1)
     expected = law.expected_spend(spenders([x], [z]))[0]
-    assert approx(share * z + (1 - share) * law.population_mean, rel=1e-12) == expected
+    assert approx(seen * z + all_of_them * law.population_mean, rel=1e-12) == expected
 
 
 def test_customers_without_a_repeat_purchase_get_the_mean_of_all(history, fit):

@@ -22,10 +22,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from scipy.special import betainc, expit, gammaln, xlog1py
+from scipy.special import betainc, expit, xlog1py
 
-from custrel.clv.law import Future, PurchaseLaw
-from custrel.history import PurchaseTimes
+from custrel.clv.law import Future, PurchaseLaw, times_of_purchases
+from custrel.clv.nbd import log_counts
 from custrel.stats.special import beta_mean, by_count, digamma_rising, expm1_ratio, log_rising
 
 if TYPE_CHECKING:
@@ -33,13 +33,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from custrel.history import History
+    from custrel.history import History, PurchaseTimes
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
 
-__all__ = ["BGNBD"]
-
-_ROWS = 1024  # customers whose integrals are taken at a time: 800 nodes each
+__all__ = ["BGNBD", "geometric"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +85,7 @@ class BGNBD(PurchaseLaw):
             (
                 "a",
                 True,
-            ): " (all leave with one probability: the data, often too few, do not show that customers differ)",
+            ): " (all leave with one probability, 1 unless b grows too: few data do not show that customers differ)",
             ("b", True): " (nobody is seen to leave, or all leave with one probability)",
             ("b", False): " (all leave after their first repeat purchase)",
         }
@@ -125,7 +123,7 @@ class BGNBD(PurchaseLaw):
             ]
         )
 
-    def p_alive(self, h: History) -> Array:
+    def p_alive_now(self, h: History) -> Array:
         """Probability that the customer has not left by T (Fader, Hardie & Lee 2008, note 021).
 
         It is exactly 1 for customers without a repeat purchase: in this law nobody leaves before one.
@@ -144,6 +142,25 @@ class BGNBD(PurchaseLaw):
         r, alpha, a, b = self
         return BGNBD(r + h.x, alpha + h.T, a, b + h.x)
 
+    def survival_of_new(self, t: float | Array) -> Array:
+        r"""Mean over p of :math:`(\alpha / (\alpha + p t))^r`: no purchase yet at which the customer leaves."""
+
+        def stays(p: Array, r: Array, alpha: Array, t: Array) -> Array:
+            return np.exp(-r * np.log1p(p * (t / alpha)))
+
+        return beta_mean(stays, self.a, self.b, self.r, self.alpha, t)
+
+    def mean_purchase_rate(self, h: History) -> Array:
+        """Posterior mean of the purchase rate: those who are there showed it until T, those who left until t_x."""
+        r, alpha, _, _ = self
+        alive = self.p_alive_now(h)
+        return np.asarray((r + h.x) * (alive / (alpha + h.T) + (1 - alive) / (alpha + h.t_x)))
+
+    def mean_dropout(self, h: History) -> Array:
+        """Posterior mean of the probability of leaving after a purchase: those who left took their last chance."""
+        _, _, a, b = self
+        return np.asarray((a + 1 - self.p_alive_now(h)) / (a + b + h.x))
+
     def expected_purchases_of_new(self, t: float | Array) -> Array:
         r"""Equation (9) of [1]_; with `living`, equation (10).
 
@@ -155,6 +172,8 @@ class BGNBD(PurchaseLaw):
                   - e^{(a-1)L} \sum_{n \ge 1} \frac{(a)_{n-1} (c - r)_n}{(c + 1)_{n-1}} \frac{z^n}{n!} .
         """
         r, alpha, a, b, t = np.broadcast_arrays(*self, np.asarray(t, dtype=float))
+        if np.any(np.isposinf(t)):
+            return np.where(np.isposinf(t), _ever(a, b), self.expected_purchases_of_new(np.where(np.isposinf(t), 0, t)))
         answer = np.empty(t.shape)
         long = _series_is_long(r, a, b, t / (alpha + t))
         answer[~long] = _by_series(r[~long], alpha[~long], a[~long], b[~long], t[~long])
@@ -165,13 +184,23 @@ class BGNBD(PurchaseLaw):
         """Equation (8) of [1]_: still here after n purchases, or left at the n-th."""
         r, alpha, a, b = self
         n, t = np.asarray(n, dtype=float), np.asarray(t, dtype=float)
-        log_z = np.log(t, where=t > 0, out=np.full(np.broadcast(t, alpha).shape, -np.inf)) - np.log(alpha + t)
-        bought = log_rising(r, n) - gammaln(n + 1) - r * np.log1p(t / alpha)
-        bought = bought + np.where(n > 0, n * np.where(n > 0, log_z, 0.0), 0.0)
+        bought = log_counts(r, alpha, n, t)
         stayed = log_rising(b, n) - log_rising(a + b, n)
         k = np.maximum(n, 1)
         left = a / (b + k - 1) * np.exp(log_rising(b, k) - log_rising(a + b, k)) * betainc(k, r, t / (alpha + t))
         return np.asarray(np.exp(bought + stayed) + np.where(n > 0, left, 0.0))
+
+    def probability_later_of_new(self, n: int | Array, t: float | Array, since: Array) -> Array:
+        """Equation (8) of [1]_ with p given, under the rates of those who are still there, and its mean over p."""
+
+        def bought(p: Array, r: Array, alpha: Array, n: Array, t: Array, since: Array) -> Array:
+            lasted = alpha + p * since
+            stays = np.exp(xlog1py(n, -p) + log_counts(r, lasted, n, t))
+            k = np.maximum(n, 1)
+            leaves = p * np.exp(xlog1py(k - 1, -p)) * betainc(k, r, t / (lasted + t))
+            return np.asarray(np.exp(-r * np.log1p(p * (since / alpha))) * (stays + np.where(n > 0, leaves, 0.0)))
+
+        return beta_mean(bought, self.a, self.b, self.r, self.alpha, n, t, since)
 
     @property
     def time_scale(self) -> float | Array:
@@ -182,10 +211,10 @@ class BGNBD(PurchaseLaw):
         """By the story: who is there buys at their own rate, and leaves after a purchase with their own probability."""
         r, alpha, a, b = self
         x, who = np.unique(h.x, return_inverse=True)
-        here = numbers.uniform() < self.p_alive(h)
+        here = numbers.uniform() < self.p_alive_now(h)
         rate = numbers.gamma(r + x)[:, who] / (alpha + h.T)
         p = numbers.beta(a, b + x)[:, who]
-        return Future(rate, np.where(here, _geometric(p, numbers.uniform()), 0))
+        return Future(rate, np.where(here, geometric(p, numbers.uniform()), 0))
 
     def simulate(self, T: Array, rng: np.random.Generator, *, unit: str | None = None) -> PurchaseTimes:
         """New customers by the story, exactly and in continuous time.
@@ -206,18 +235,11 @@ class BGNBD(PurchaseLaw):
         >>> bool(abs(times.count(before=39.0).mean() - law.expected_purchases_of_new(39.0)) < 0.03)
         True
         """
-        r, alpha, a, b = self
         T = np.asarray(T, dtype=float)
-        rate = rng.gamma(r, 1 / np.asarray(alpha), T.size)
-        p = rng.beta(a, b, T.size)
-        stays_for = _geometric(p, 1 - rng.random(T.size))
-        bought = rng.poisson(rate * T)
-        customer = np.repeat(np.arange(T.size), bought)
-        time = rng.random(customer.size) * T[customer]
-        time = time[np.lexsort((time, customer))]
-        position = np.arange(customer.size) - np.repeat(np.cumsum(bought) - bought, bought)
-        here = position < stays_for[customer]
-        return PurchaseTimes(customer[here], time[here], T, unit or self.unit or "week")
+        rate = rng.gamma(self.r, 1 / np.asarray(self.alpha), T.size)
+        stays_for = geometric(rng.beta(self.a, self.b, T.size), 1 - rng.random(T.size))
+        lives = times_of_purchases(rate, T, rng, T=T, unit=unit or self.unit)
+        return lives.first(stays_for)
 
     @classmethod
     def starts(cls, h: History) -> list[Self]:
@@ -227,7 +249,7 @@ class BGNBD(PurchaseLaw):
         return [cls(r, r / rate, a, b) for r, a, b in spreads]
 
 
-def _geometric(p: Array, u: Array) -> Array:
+def geometric(p: Array, u: Array) -> Array:
     """Purchases until leaving, by the inverse of their distribution, also for p so small that 1 - p rounds to 1."""
     with np.errstate(divide="ignore"):
         return np.maximum(1, np.ceil(np.log(u) / np.log1p(-p)))
@@ -252,13 +274,15 @@ def _by_series(r: Array, alpha: Array, a: Array, b: Array, t: Array) -> Array:
 
 def _by_mean_over_p(r: Array, alpha: Array, a: Array, b: Array, t: Array) -> Array:
     """The same, as the mean over p of what a customer buys who leaves with probability p after each purchase."""
-    if r.size > _ROWS:
-        parts = [slice(start, start + _ROWS) for start in range(0, r.size, _ROWS)]
-        return np.concatenate([_by_mean_over_p(r[rows], alpha[rows], a[rows], b[rows], t[rows]) for rows in parts])
-    r, rate = r[..., None], (t / alpha)[..., None]
 
-    def bought(p: Array) -> Array:
+    def bought(p: Array, r: Array, rate: Array) -> Array:
         rare = p * rate < 1e-300
         return np.where(rare, r * rate, -np.expm1(-xlog1py(r, p * rate)) / np.where(rare, 1.0, p))
 
-    return beta_mean(bought, a, b)
+    return beta_mean(bought, a, b, r, t / alpha)
+
+
+def _ever(a: Array, b: Array) -> Array:
+    """Mean number of purchases until leaving, the mean of 1 / p: inf where too many hardly ever leave."""
+    with np.errstate(divide="ignore"):
+        return np.where(a > 1, (a + b - 1) / np.maximum(a - 1, 0), np.inf)

@@ -17,20 +17,20 @@ import numpy as np
 
 from custrel.errors import ConvergenceError, DomainError, one_of
 from custrel.fit import Fit, checked_history, checked_number, fit_law
-from custrel.history import DAYS, History
+from custrel.history import DAYS, History, PurchaseTimes
 from custrel.stats.family import Family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from custrel.history import PurchaseTimes
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
 
-__all__ = ["Future", "PurchaseLaw", "discount_per_unit", "horizon_in"]
+__all__ = ["Future", "PurchaseLaw", "discount_per_unit", "horizon_in", "times_of_purchases"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 _FORGOTTEN = 45.0  # exp(-45) is 3e-20: what comes later is worth nothing
+_LAST = 700.0  # exp(-700) is all but the smallest number there is
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +105,24 @@ class PurchaseLaw(Family, ABC):
         """Its derivative in each parameter, ``(parameters, customers)``."""
 
     @abstractmethod
-    def p_alive(self, h: History) -> Array:
+    def p_alive_now(self, h: History) -> Array:
         """Probability that the customer has not left by T."""
 
     @abstractmethod
-    def living(self, h: History) -> Self:
+    def living(self, h: History) -> PurchaseLaw:
         """The law of a customer who is still there at T, given what they did so far."""
+
+    @abstractmethod
+    def survival_of_new(self, t: float | Array) -> Array:
+        """Probability that a new customer has not left within t of the first purchase."""
+
+    @abstractmethod
+    def mean_purchase_rate(self, h: History) -> Array:
+        """Posterior mean of the customer's rate of purchases while there."""
+
+    @abstractmethod
+    def mean_dropout(self, h: History) -> Array:
+        """Posterior mean of what makes the customer leave: a rate, or a probability at each chance."""
 
     @property
     @abstractmethod
@@ -124,6 +136,10 @@ class PurchaseLaw(Family, ABC):
     @abstractmethod
     def probability_of_new(self, n: int | Array, t: float | Array) -> Array:
         """Probability that a new customer makes n purchases within t of the first one."""
+
+    @abstractmethod
+    def probability_later_of_new(self, n: int | Array, t: float | Array, since: Array) -> Array:
+        """Probability that a new customer is still there at `since`, and makes n purchases within t after it."""
 
     @abstractmethod
     def future(self, h: History, numbers: SharedNumbers) -> Future:
@@ -158,14 +174,30 @@ class PurchaseLaw(Family, ABC):
             raise ConvergenceError(f"{cls.__name__}: {nobody}, so nothing tells how often they buy or when they leave")
         return fit_law(cls, data, [replace(start, unit=data.unit) for start in cls.starts(data)])
 
-    def p_active(self, h: History, t: float | Array) -> Array:
+    def p_alive(self, h: History, t: float | str | Array = 0.0) -> Array:
+        """Probability that the customer has not left by T, or by a time t after T.
+
+        Parameters
+        ----------
+        h
+            The history.
+        t
+            How long after T, in the unit of the history, or a duration such as ``"365D"``.
+        """
+        t = horizon_in(h, t)
+        now = self.p_alive_now(h)
+        if np.all(np.asarray(t) == 0):
+            return now
+        return np.asarray(now * self._of_the_living(h, t, lambda law: law.survival_of_new(t)))
+
+    def p_active(self, h: History, t: float | str | Array) -> Array:
         """Probability of at least one purchase within t after T.
 
         Unlike P(alive) this separates customers who bought once: some laws give them all P(alive) = 1.
         """
-        return self.p_alive(h) * (1 - self.living(h).probability_of_new(0, horizon_in(h, t)))
+        return self.p_alive_now(h) * (1 - self.living(h).probability_of_new(0, horizon_in(h, t)))
 
-    def expected_purchases(self, h: History, t: float | Array) -> Array:
+    def expected_purchases(self, h: History, t: float | str | Array) -> Array:
         """Expected purchases within t after T, given the history: P(alive) times those of the living.
 
         Parameters
@@ -173,25 +205,45 @@ class PurchaseLaw(Family, ABC):
         h
             The history.
         t
-            Horizon in the unit of the history, or a duration such as ``"365D"``.
+            Horizon in the unit of the history, or a duration such as ``"365D"``; inf asks for all purchases to come,
+            whose expectation is inf where those who hardly ever leave outweigh all others.
         """
-        t = horizon_in(h, t)
-        return np.asarray(self.p_alive(h) * self._of_the_living(h, t, lambda law: law.expected_purchases_of_new(t)))
+        t = horizon_in(h, t, endless=True)
+        return np.asarray(self.p_alive_now(h) * self._of_the_living(h, t, lambda law: law.expected_purchases_of_new(t)))
 
-    def _of_the_living(self, h: History, t: float | Array, quantity: Callable[[Self], Array]) -> Array:
+    def _of_the_living(self, h: History, t: float | Array, quantity: Callable[[PurchaseLaw], Array]) -> Array:
         """A quantity of `living(h)`, evaluated once for all customers of equal x and T, on which alone it depends."""
         if any(np.shape(value)[-1:] not in {(), (1,)} for value in (*self, t)):  # each customer has their own
             return quantity(self.living(h))
         alike, rows = replace(h, t_x=np.where(h.x > 0, h.T, 0.0), log_gaps=None).collapse()
         return np.asarray(quantity(self.living(alike))[..., rows])
 
-    def probability(self, n: int | Array, h: History, t: float | Array) -> Array:
-        """Probability of exactly n purchases within t after T, given the history."""
-        alive, n = self.p_alive(h), _whole(n)
-        living = self.living(h).probability_of_new(n, horizon_in(h, t))
-        return np.asarray(alive * living + (1 - alive) * (n == 0))
+    def probability(
+        self, n: int | Array, h: History, t: float | str | Array, *, since: float | str | Array = 0.0
+    ) -> Array:
+        """Probability of exactly n purchases within t after T, given the history.
 
-    def discounted_expected_purchases(self, h: History, t: float | Array, *, annual_discount_rate: float) -> Array:
+        Parameters
+        ----------
+        n
+            Number of purchases.
+        h
+            The history.
+        t
+            Length of the interval in the unit of the history, or a duration such as ``"365D"``.
+        since
+            When the interval begins, after T.
+        """
+        alive, n, t, since = self.p_alive_now(h), _whole(n), horizon_in(h, t), horizon_in(h, since)
+        living = self.living(h)
+        if np.all(np.asarray(since) == 0):
+            return np.asarray(alive * living.probability_of_new(n, t) + (1 - alive) * (n == 0))
+        later = alive * living.probability_later_of_new(n, t, np.asarray(since))
+        return np.asarray(later + (1 - self.p_alive(h, since)) * (n == 0))
+
+    def discounted_expected_purchases(
+        self, h: History, t: float | str | Array, *, annual_discount_rate: float
+    ) -> Array:
         r"""Expected purchases within t after T, each worth :math:`e^{-\delta s}` at time s.
 
         Integration by parts, :math:`e^{-\delta t} E(t) + \delta \int_0^t e^{-\delta s} E(s)\, ds`, needs no more than
@@ -202,20 +254,22 @@ class PurchaseLaw(Family, ABC):
         h
             The history.
         t
-            Horizon in the unit of the history, or a duration such as ``"365D"``.
+            Horizon in the unit of the history, or a duration such as ``"365D"``; inf for all purchases to come (DERT,
+            the discounted expected residual transactions of Fader, Hardie & Lee 2005).
         annual_discount_rate
             Effective annual rate: 0.10 makes a value in a year worth 1/1.10.
         """
         delta = discount_per_unit(annual_discount_rate, h.unit)
-        t = np.asarray(horizon_in(h, t), dtype=float)
+        t = np.asarray(horizon_in(h, t, endless=True), dtype=float)
         living = self._of_the_living(h, t, lambda law: law.discounted_purchases_of_new(t, delta))
-        return np.asarray(self.p_alive(h) * living)
+        return np.asarray(self.p_alive_now(h) * living)
 
     def discounted_purchases_of_new(self, t: Array, delta: float) -> Array:
         """Expected purchases of a new customer within t of the first one, discounted at the continuous rate delta."""
-        total = np.exp(-delta * t) * self.expected_purchases_of_new(t)
         if delta == 0:
-            return total
+            return self.expected_purchases_of_new(t)
+        last = np.minimum(t, _LAST / delta)
+        total = np.exp(-delta * last) * self.expected_purchases_of_new(last)
         scale = np.asarray(self.time_scale)
         widest = np.log1p(np.minimum(t, _FORGOTTEN / delta) / scale)
         for node, weight in zip((_NODES + 1) / 2, _WEIGHTS / 2, strict=True):
@@ -225,7 +279,17 @@ class PurchaseLaw(Family, ABC):
         return np.asarray(total)
 
 
-_OF_A_HISTORY = {"log_likelihood", "score", "p_alive", "living", "future"}
+def times_of_purchases(
+    rate: Array, here: Array, rng: np.random.Generator, *, T: Array, unit: str | None
+) -> PurchaseTimes:
+    """Purchases at random of customers who each buy at a rate of their own for as long as they are here."""
+    bought = rng.poisson(rate * here)
+    customer = np.repeat(np.arange(T.size), bought)
+    time = rng.random(customer.size) * here[customer]
+    return PurchaseTimes(customer, time[np.lexsort((time, customer))], T, unit or "week")
+
+
+_OF_A_HISTORY = {"log_likelihood", "score", "p_alive_now", "living", "mean_purchase_rate", "mean_dropout", "future"}
 """The equations of a law's file that read a history; all others ask these."""
 
 
@@ -263,7 +327,7 @@ def discount_per_unit(annual_discount_rate: float, unit: str) -> float:
     return float(np.log1p(annual_discount_rate)) * DAYS[unit] / DAYS["year"]
 
 
-def horizon_in(h: History, t: float | str | Array) -> float | Array:
+def horizon_in(h: History, t: float | str | Array, *, endless: bool = False) -> float | Array:
     """A horizon in the unit of the history: a number as it is, a duration such as ``"365D"`` converted.
 
     >>> h = History(x=[0], t_x=[0], T=[4], unit="week")
@@ -279,7 +343,7 @@ def horizon_in(h: History, t: float | str | Array) -> float | Array:
             )
         return float(number) * DAYS[unit] / DAYS[h.unit]
     try:
-        good = np.isfinite(t) & (np.asarray(t) >= 0)
+        good = (np.isfinite(t) | (endless & np.isposinf(t))) & (np.asarray(t) >= 0)
     except (TypeError, ValueError):
         good = np.array(False)  # noqa: FBT003  # an array of one truth
     if not np.all(good):

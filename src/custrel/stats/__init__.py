@@ -2,6 +2,6 @@
 
 from custrel.stats.estimate import Estimate
 from custrel.stats.family import Family
-from custrel.stats.maximise import Peak, maximise
+from custrel.stats.maximise import Hill, Peak, maximise
 
-__all__ = ["Estimate", "Family", "Peak", "maximise"]
+__all__ = ["Estimate", "Family", "Hill", "Peak", "maximise"]

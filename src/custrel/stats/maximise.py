@@ -1,14 +1,16 @@
 """Find the peak of a likelihood, prove that it is one, or say why there is none.
 
-The parameters move on the log scale, where a handful of Newton steps with the exact score suffices; the Hessian comes
-from central differences of that score. Several starts climb on a sample of the rows, and the best goes on to all of
-them. (SciPy's L-BFGS-B took four times the evaluations, and its BLAS threads more time than the likelihood itself.)
+The parameters move on the log scale, where a handful of Newton steps with the exact score suffices. Far from the top
+the outer product of the score stands in for the Hessian, as Berndt, Hall, Hall and Hausman have it, since it costs
+nothing; near the top come differences of the score. Several starts climb on a sample of the rows, and the best goes on
+to all of them. (SciPy's L-BFGS-B took four times the evaluations, and its BLAS threads more time than the likelihood.)
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +29,26 @@ STRIDE = 2.0  # longest step on the log scale
 FLATTEST = 1e10  # a condition number beyond this cannot be told from a ridge
 
 
-class Hill(Protocol):
+CLOSE = 1e-4  # per customer: a step that promises less leads to where Newton's method is safe
+ROUGH = 2e-3  # of the steepest axis: what stands in for a Hessian knows no flatter one
+SAME = 0.3  # on the log scale: steps that lead so near each other lead to one place
+
+
+class Hill(ABC):
     """What is climbed: a height and its slope at each place, both per customer."""
 
+    @abstractmethod
     def value(self, position: Array) -> float:
         """Mean log-likelihood."""
-        ...
 
+    @abstractmethod
     def gradient(self, position: Array) -> Array:
         """Its exact gradient."""
-        ...
+
+    def slope(self, position: Array) -> tuple[Array, Array]:
+        """The gradient, and what may stand in for the Hessian far from the top."""
+        gradient = self.gradient(position)
+        return gradient, _rough_hessian(self, position, gradient)
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,7 @@ class Peak:
 
     Examples
     --------
-    >>> class Bowl:
+    >>> class Bowl(Hill):
     ...     def value(self, q):
     ...         return -float(q @ q)
     ...
@@ -123,7 +135,7 @@ def maximise(hill: Hill, starts: Sequence[Array], *, foothill: Hill | None = Non
     --------
     Counts with mean 3 are likeliest under a Poisson law whose rate is 3:
 
-    >>> class Poisson:
+    >>> class Poisson(Hill):
     ...     def value(self, q):
     ...         return float(3 * q[0] - np.exp(q[0]))
     ...
@@ -134,14 +146,31 @@ def maximise(hill: Hill, starts: Sequence[Array], *, foothill: Hill | None = Non
     """
     easy = foothill or hill
     middle = starts[0]
-    climbs = [_climb(easy, start, middle) for start in starts]
-    heights = [easy.value(place) for place, _ in climbs]
-    best = int(np.argmax(heights))
-    agreeing = sum(heights[best] - height < 10 * FLAT for height in heights)
-    position, curvature = climbs[best]
-    position = _finish(hill, position, curvature, middle)
-    ground = hill.value(position), hill.gradient(position), hessian_of(hill, position)
-    return Peak(position, *ground, len(climbs), agreeing, position - middle)
+    ends = sorted((_approach(easy, start, middle) for start in starts), key=lambda end: -end[0])
+    top = _climb(easy, ends[0], middle)
+    agreeing = 1
+    for end in ends[1:]:
+        if np.abs(end[1] + _stride(end[1], end[2], top.curvature, middle) - top.position).max() < SAME:
+            agreeing += 1
+            continue
+        other = _climb(easy, end, middle)
+        apart = other.height - top.height
+        agreeing = agreeing + 1 if abs(apart) < 10 * FLAT else 1 if apart > 0 else agreeing
+        top = other if apart > 0 else top
+    many = foothill is not None
+    peak = _proved(hill, top, middle, len(starts), agreeing, many=many)
+    if peak.is_peak:
+        return peak
+    far = _climb(easy, (top.height, top.position, easy.gradient(top.position)), middle, enough=0.0)
+    return _proved(hill, far, middle, len(starts), agreeing, many=many)
+
+
+def _proved(hill: Hill, top: _Place, middle: Array, starts: int, agreeing: int, *, many: bool) -> Peak:
+    """The last steps on all rows, and what the ground is like there."""
+    position, gradient = _finish(hill, top.position, top.curvature, middle)
+    # Of many rows by differences to one side: half the work, and exact to a millionth of what the data can tell.
+    hessian = _rough_hessian(hill, position, gradient, step=1e-6) if many else hessian_of(hill, position)
+    return Peak(position, hill.value(position), gradient, hessian, starts, agreeing, position - middle)
 
 
 def hessian_of(hill: Hill, position: Array, step: float = 1e-4) -> Array:
@@ -159,9 +188,35 @@ def _rough_hessian(hill: Hill, position: Array, gradient: Array, step: float = 1
     return np.asarray((rows + rows.T) / 2)
 
 
-def _climb(hill: Hill, position: Array, middle: Array) -> tuple[Array, Array]:
-    """Newton steps that never lose height, to where a step gains nothing; the place, and the Hessian near it."""
-    height, gradient = hill.value(position), hill.gradient(position)
+@dataclass(frozen=True)
+class _Place:
+    """Where a climb came to."""
+
+    position: Array
+    height: float
+    curvature: Array
+
+
+def _approach(hill: Hill, start: Array, middle: Array) -> tuple[float, Array, Array]:
+    """Steps judged by their slopes alone, to where a step promises little: height, position and gradient there."""
+    position, (gradient, curvature) = start, hill.slope(start)
+    for _ in range(60):
+        step = _stride(position, gradient, curvature, middle, flattest=ROUGH)
+        promise = float(gradient @ step)
+        if promise < CLOSE:
+            break
+        ahead = hill.slope(position + step)
+        while ahead[0] @ step < -promise / 2 and np.abs(step).max() > FLAT:  # beyond the top
+            step = step * max(0.1, promise / (promise - float(ahead[0] @ step)))
+            ahead, promise = hill.slope(position + step), float(gradient @ step)
+        position, (gradient, curvature) = position + step, ahead
+    height, before = hill.value(position), hill.value(start)
+    return (height, position, gradient) if height >= before else (before, start, hill.gradient(start))
+
+
+def _climb(hill: Hill, end: tuple[float, Array, Array], middle: Array, *, enough: float = CLOSE**2) -> _Place:
+    """Newton steps that never lose height, to where the next one promises no more than enough."""
+    height, position, gradient = end
     curvature = _rough_hessian(hill, position, gradient)
     for _ in range(100):
         step = _stride(position, gradient, curvature, middle)
@@ -173,32 +228,46 @@ def _climb(hill: Hill, position: Array, middle: Array) -> tuple[Array, Array]:
             break
         position, height = position + step, height + gain
         gradient = hill.gradient(position)
-        if np.abs(gradient).max() < FLAT:
+        ahead = _stride(position, gradient, curvature, middle)
+        if gradient @ ahead < enough and np.abs(ahead).max() < SAME:  # on a ridge steps stay long
             break
         curvature = _rough_hessian(hill, position, gradient)
-    return position, curvature
+    return _Place(position, height, curvature)
 
 
-def _finish(hill: Hill, position: Array, curvature: Array, middle: Array) -> Array:
-    """Newton steps to a gradient of zero; the Hessian is renewed only when a step gains less than a digit."""
+def _finish(hill: Hill, position: Array, curvature: Array, middle: Array) -> tuple[Array, Array]:
+    """Newton steps to a gradient of zero; each corrects the Hessian, which is renewed when a step gains no digit."""
     gradient = hill.gradient(position)
     for _ in range(30):
         size = np.abs(gradient).max()
         if size < FLAT / 100:
             break
-        ahead = hill.gradient(position + _stride(position, gradient, curvature, middle))
+        step = _stride(position, gradient, curvature, middle)
+        ahead = hill.gradient(position + step)
         if not np.abs(ahead).max() < size / 10:
             curvature = _rough_hessian(hill, position, gradient)
-            ahead = hill.gradient(position + _stride(position, gradient, curvature, middle))
+            step = _stride(position, gradient, curvature, middle)
+            ahead = hill.gradient(position + step)
             if not np.abs(ahead).max() < size:
                 break
-        position, gradient = position + _stride(position, gradient, curvature, middle), ahead
-    return position
+        position, curvature = position + step, _corrected(curvature, step, ahead - gradient)
+        gradient = ahead
+    return position, gradient
 
 
-def _stride(position: Array, gradient: Array, curvature: Array, middle: Array) -> Array:
+def _corrected(curvature: Array, step: Array, change: Array) -> Array:
+    """The symmetric change of rank one that makes a Hessian tell the change of the gradient along the last step."""
+    missed = change - curvature @ step
+    size = missed @ step
+    if abs(size) < 1e-8 * np.linalg.norm(missed) * np.linalg.norm(step) or size == 0:
+        return curvature
+    return np.asarray(curvature + np.outer(missed, missed) / size)
+
+
+def _stride(position: Array, gradient: Array, curvature: Array, middle: Array, *, flattest: float = 0.0) -> Array:
     """A Newton step uphill, also where the ground is no hilltop: at most `STRIDE` each way, and inside the box."""
     slope, axes = np.linalg.eigh(curvature)
-    step = axes @ ((axes.T @ gradient) / np.maximum(np.abs(slope), 1e-12))
-    step = step * min(1.0, STRIDE / max(np.abs(step).max(), 1e-300))
+    steepness = np.abs(slope)
+    along = (axes.T @ gradient) / np.maximum(steepness, max(1e-12, flattest * steepness.max()))
+    step = axes @ np.clip(along, -STRIDE, STRIDE)  # each axis by itself: a flat one must not hold up the steep ones
     return np.asarray(np.clip(position + step, middle - BOX, middle + BOX) - position)

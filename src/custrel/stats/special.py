@@ -35,6 +35,8 @@ def log_rising(a: float | Array, x: float | Array) -> Array:
     >>> round(float(log_rising(2.0, 3.0)), 6)  # log(2 * 3 * 4)
     3.178054
     """
+    if np.ndim(a) == 0 and float(a) < _STIRLING:
+        return np.asarray(gammaln(np.add(a, x)) - gammaln(a))
     small = gammaln(np.add(a, x)) - gammaln(a)
     # Stirling's series, subtracted term by term: gammaln(1e6) alone is 1e7, which would cost seven digits.
     z = np.maximum(a, _STIRLING)
@@ -48,6 +50,8 @@ def digamma_rising(a: float | Array, x: float | Array) -> Array:
     >>> round(float(digamma_rising(2.0, 2.0)), 6)  # 1/2 + 1/3
     0.833333
     """
+    if np.ndim(a) == 0 and float(a) < _STIRLING:
+        return np.asarray(psi(np.add(a, x)) - psi(a))
     small = psi(np.add(a, x)) - psi(a)
     z = np.maximum(a, _STIRLING)
     large = np.log1p(x / z) + x / (2 * z * (z + x)) - _digamma_tail(z + x) + _digamma_tail(z)
@@ -74,16 +78,17 @@ def expm1_ratio(a: float | Array, y: Array) -> Array:
     [0.6931471805599453, 1.0]
     """
     a = np.asarray(a, dtype=np.float64)
-    zero = a == 0
-    return np.where(zero, y, np.expm1(a * y) / np.where(zero, 1.0, a))
+    some = np.where(a == 0, 1.0, a)
+    return np.where(a == 0, y, np.expm1(some * y) / some)
 
 
 _NODES = 801
+_ROWS = 1024  # whose nodes are held at a time
 _TAIL = 45.0  # exp(-45) is 3e-20
 
 
-def beta_mean(f: Callable[[Array], Array], a: Array, b: Array) -> Array:
-    r"""Mean of f(p) over :math:`p \sim \mathrm{Beta}(a, b)`, for any a and b.
+def beta_mean(f: Callable[..., Array], a: float | Array, b: float | Array, *others: float | Array) -> Array:
+    r"""Mean of f(p, *others) over :math:`p \sim \mathrm{Beta}(a, b)`, for any a and b.
 
     Trapezoids in :math:`v`, with :math:`\mathrm{logit}\,p = m + s \sinh(v / s)`: equal steps near the centre, where
     the logistic function bends, and growing ones in the tails, which reach far where a or b is small. Both ends decay,
@@ -92,15 +97,23 @@ def beta_mean(f: Callable[[Array], Array], a: Array, b: Array) -> Array:
     Parameters
     ----------
     f
-        Takes p, shape ``(..., nodes)``.
-    a, b
-        Parameters, of one shape.
+        Takes p, shape ``(rows, nodes)``, and the others as columns ``(rows, 1)``.
+    a, b, others
+        Parameters that broadcast.
 
     >>> a, b = np.array([0.01, 2.0]), np.array([3.0, 1e5])
     >>> np.abs(beta_mean(lambda p: p, a, b) * (a + b) / a - 1) < 1e-12
     array([ True,  True])
     """
-    a, b = a[..., None], b[..., None]
+    given = np.broadcast_arrays(a, b, *(np.asarray(other, dtype=np.float64) for other in others))
+    rows = [one.reshape(-1, 1) for one in given]
+    parts = [slice(start, start + _ROWS) for start in range(0, rows[0].size, _ROWS)]
+    means = [_beta_mean(f, *(one[part] for one in rows)) for part in parts]
+    return np.concatenate([np.empty(0), *means]).reshape(given[0].shape)
+
+
+def _beta_mean(f: Callable[..., Array], a: Array, b: Array, *others: Array) -> Array:
+    """The same for some rows of parameters, each a column."""
     width = np.minimum(1.0, np.sqrt((a + b) / (a * b)))
     centre = np.where(width < 1, np.log(a / b), 0.0)
     s = 10 * width
@@ -112,4 +125,4 @@ def beta_mean(f: Callable[[Array], Array], a: Array, b: Array) -> Array:
     log_density = a * log_p + b * log_expit(-y)
     # Divided by its own sum: the normalising betaln(a, b) loses digits where a and b are both large.
     weight = np.cosh(v / s) * np.exp(log_density - log_density.max(axis=-1, keepdims=True))
-    return np.asarray(np.sum(weight * f(np.exp(log_p)), axis=-1) / weight.sum(axis=-1))
+    return np.asarray(np.sum(weight * f(np.exp(log_p), *others), axis=-1) / weight.sum(axis=-1))
