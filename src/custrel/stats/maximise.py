@@ -35,7 +35,19 @@ SAME = 0.3  # on the log scale: steps that lead so near each other lead to one p
 
 
 class Hill(ABC):
-    """What is climbed: a height and its slope at each place, both per customer."""
+    """What is climbed: a height and its slope at each place, both per customer.
+
+    Examples
+    --------
+    >>> class Bowl(Hill):
+    ...     def value(self, q):
+    ...         return -float(q @ q)
+    ...
+    ...     def gradient(self, q):
+    ...         return -2 * q
+    >>> Bowl().slope(np.array([1.0]))[1].round(3)
+    array([[-2.]])
+    """
 
     @abstractmethod
     def value(self, position: Array) -> float:

@@ -1,0 +1,120 @@
+"""Compare: which law of purchases tells these data best, and which foretells what came next?"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from custrel.clv.law import PurchaseLaw, horizon_in
+from custrel.errors import ConvergenceError, DomainError
+from custrel.fit import checked_history
+from custrel.frames import leave
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from custrel.fit import Fit
+    from custrel.history import History
+    from custrel.stats.estimate import Array
+
+__all__ = ["compare"]
+
+
+def compare(
+    laws: Sequence[type[PurchaseLaw]],
+    h: History,
+    *,
+    holdout: ArrayLike | None = None,
+    horizon: float | str | None = None,
+) -> Any:
+    """Fit several laws to one history; a row for each, the smallest BIC first.
+
+    Parameters
+    ----------
+    laws
+        Classes such as `BGNBD` and `ParetoNBD`.
+    h
+        The history that all are fitted to. Of laws in continuous time the likelihoods are those of the same times and
+        may be set beside each other.
+    holdout
+        Purchases that each customer of the history made after T, ``(customers,)``, or what
+        `Interactions.purchases_between` returns for them.
+    horizon
+        How long after T these purchases were counted, in the unit of the history, or a duration such as ``"273D"``.
+
+    Returns
+    -------
+    Frame of the history's library with the columns law, parameters, log_likelihood, aic, bic, seconds (CPU time of the
+    fit), diagnosis; and with a holdout expected and actual (its purchases in all), total_error (expected less actual,
+    by actual) and mean_absolute_error (of a customer's expected purchases). A law whose likelihood has no peak says so
+    in its diagnosis and comes last, without figures.
+
+    Raises
+    ------
+    DomainError
+        If no law is given or one is none, or the holdout is not one number for each customer with its horizon.
+
+    Examples
+    --------
+    >>> from custrel.clv import BGNBD, NBD
+    >>> from custrel.datasets import cdnow_summary
+    >>> compare([NBD, BGNBD], cdnow_summary())[["law", "log_likelihood"]].round(2)
+         law  log_likelihood
+    0  BGNBD        -9582.43
+    1    NBD        -9763.66
+    """
+    checked_history(h, law="compare")
+    given: Sequence[Any] = laws  # what is given may be anything
+    if not given or not all(isinstance(law, type) and issubclass(law, PurchaseLaw) for law in given):
+        raise DomainError(f"compare needs laws of purchases such as [BGNBD, ParetoNBD], the classes, got {laws!r}")
+    after = None if holdout is None and horizon is None else _held_out(h, holdout, horizon)
+    rows = sorted((_row(law, h, after) for law in laws), key=lambda row: (np.isnan(row["bic"]), row["bic"]))
+    kinds: dict[str, Any] = dict.fromkeys(("law", "parameters", "diagnosis"), object)
+    columns = {name: np.array([row[name] for row in rows], dtype=kinds.get(name, float)) for name in rows[0]}
+    return leave(columns, like=h.like)
+
+
+def _held_out(h: History, holdout: Any, horizon: float | str | None) -> tuple[Array, Any]:
+    if holdout is None or horizon is None:
+        raise DomainError("compare: a holdout needs its horizon, how long after T its purchases were counted")
+    bought = np.asarray(getattr(holdout, "purchases", holdout), dtype=float)
+    if bought.shape != h.x.shape or not np.all(bought >= 0):
+        raise DomainError(
+            f"compare: holdout must hold the purchases of each of {len(h):,} customers, got shape {bought.shape}"
+        )
+    if hasattr(holdout, "customer_id") and not np.array_equal(holdout.customer_id, np.asarray(h.customer_id)):
+        raise DomainError("compare: holdout counts other customers: ask purchases_between for customers=history")
+    return bought, horizon_in(h, horizon)
+
+
+def _row(law: type[PurchaseLaw], h: History, after: tuple[Array, Any] | None) -> dict[str, Any]:
+    began = time.process_time()
+    try:
+        fit: Fit[Any] | None = law.fit(h)
+        said = str(fit.diagnosis) if fit else ""
+    except ConvergenceError as error:
+        fit, said = None, str(error)
+    seconds = time.process_time() - began
+    figures = {"log_likelihood": np.nan, "aic": np.nan, "bic": np.nan}
+    if fit:
+        figures = {name: getattr(fit, name) for name in figures}
+    found = zip(law.names(), fit.model, strict=True) if fit else ()
+    row = {"law": law.__name__, "parameters": ", ".join(f"{name} = {value:.4g}" for name, value in found), **figures}
+    if after:
+        row |= _errors(fit, h, *after)
+    return {**row, "seconds": seconds, "diagnosis": said}
+
+
+def _errors(fit: Fit[Any] | None, h: History, bought: Array, horizon: Any) -> dict[str, float]:
+    actual = float(h.weights @ bought)
+    if fit is None:
+        return {"expected": np.nan, "actual": actual, "total_error": np.nan, "mean_absolute_error": np.nan}
+    expected = fit.model.expected_purchases(h, horizon)
+    total = float(h.weights @ expected)
+    off = float(h.weights @ np.abs(expected - bought)) / h.customers
+    share = (total - actual) / actual if actual else np.nan
+    return {"expected": total, "actual": actual, "total_error": share, "mean_absolute_error": off}
