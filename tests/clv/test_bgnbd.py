@@ -2,7 +2,7 @@
 
 import itertools
 
-import mpmath as mp
+import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -141,7 +141,8 @@ def test_the_customer_of_note_004():
 
 # -- fifty digits -----------------------------------------------------------------------------------------------------
 
-mp.mp.dps = 50
+mp = mpmath.mp.clone()  # a precision of its own
+mp.dps = 50
 
 LAWS = [
     MAXIMUM,

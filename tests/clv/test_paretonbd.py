@@ -3,7 +3,7 @@
 import itertools
 import math
 
-import mpmath as mp
+import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -51,7 +51,8 @@ def test_expected_purchases_of_the_cdnow_customers_in_the_held_out_39_weeks(cdno
 
 # -- many digits ------------------------------------------------------------------------------------------------------
 
-mp.mp.dps = 24
+mp = mpmath.mp.clone()  # a precision of its own
+mp.dps = 24
 
 LAWS = [
     MAXIMUM,

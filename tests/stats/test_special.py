@@ -3,7 +3,7 @@
 import itertools
 import warnings
 
-import mpmath as mp
+import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -12,7 +12,8 @@ from custrel.stats.special import beta_mean, by_count, digamma_rising, expm1_rat
 
 approx = pytest.approx
 
-mp.mp.dps = 50
+mp = mpmath.mp.clone()  # a precision of its own
+mp.dps = 50
 
 FIRST = [1e-4, 1e-2, 0.3, 1.0, 3.0, 19.9, 20.0, 20.1, 100.0, 1e4, 1e6]
 COUNTS = [0.0, 1.0, 2.0, 10.0, 100.0, 1000.0, 5000.0, 1e5]

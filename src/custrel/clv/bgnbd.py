@@ -92,13 +92,13 @@ class BGNBD(PurchaseLaw):
     )
 
     def log_likelihood(self, h: History) -> Array:
-        r"""Equation (6) of [1]_, with its two ways to go silent joined by :math:`\log(1 + e^z)`."""
+        """Equation (6) of [1]_: still there and silent since t_x, or left just after the last purchase."""
         r, alpha, a, b = self
-        x, T = h.x, h.T
-        z, _ = self._log_odds_of_having_left(h)
-        buys = by_count(log_rising, r, x) - x * np.log(alpha + T) - r * np.log1p(T / alpha)
-        stays = by_count(log_rising, b, x) - by_count(log_rising, a + b, x)
-        return np.asarray(buys + stays + np.where(x > 0, np.logaddexp(0, z), 0.0))
+        x, t_x, T = h.x, h.t_x, h.T
+        chances = by_count(log_rising, r, x) + by_count(log_rising, b, x) - by_count(log_rising, a + b, x)
+        stays = -x * np.log(alpha + T) - r * np.log1p(T / alpha)
+        left = np.log(a / (b + np.maximum(x, 1) - 1)) - x * np.log(alpha + t_x) - r * np.log1p(t_x / alpha)
+        return np.asarray(chances + np.logaddexp(stays, np.where(x > 0, left, -np.inf)))
 
     def _log_odds_of_having_left(self, h: History) -> tuple[Array, Array]:
         """z: left just after the last purchase, against stayed and bought nothing; and the log of how long that is."""

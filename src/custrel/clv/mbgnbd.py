@@ -81,12 +81,13 @@ class MBGNBD(PurchaseLaw):
     limits: ClassVar[Mapping[tuple[str, bool], str]] = BGNBD.limits
 
     def log_likelihood(self, h: History) -> Array:
-        r"""Equation (5) of [1]_, with its two ways to go silent joined by :math:`\log(1 + e^z)`."""
+        """Equation (5) of [1]_: still there and silent since t_x, or left just after the last purchase."""
         r, alpha, a, b = self
-        z, _ = self._log_odds_of_having_left(h)
-        buys = by_count(log_rising, r, h.x) - h.x * np.log(alpha + h.T) - r * np.log1p(h.T / alpha)
-        stays = by_count(log_rising, b, h.x + 1) - by_count(log_rising, a + b, h.x + 1)
-        return np.asarray(buys + stays + np.logaddexp(0, z))
+        x, t_x, T = h.x, h.t_x, h.T
+        chances = by_count(log_rising, r, x) + by_count(log_rising, b, x + 1) - by_count(log_rising, a + b, x + 1)
+        stays = -x * np.log(alpha + T) - r * np.log1p(T / alpha)
+        left = np.log(a / (b + x)) - x * np.log(alpha + t_x) - r * np.log1p(t_x / alpha)
+        return np.asarray(chances + np.logaddexp(stays, left))
 
     def _log_odds_of_having_left(self, h: History) -> tuple[Array, Array]:
         """z: left just after the last purchase, against stayed and bought nothing; and the log of how long that is."""
