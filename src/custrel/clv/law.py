@@ -188,14 +188,15 @@ class PurchaseLaw(Family, ABC):
         now = self.p_alive_now(h)
         if np.all(np.asarray(t) == 0):
             return now
-        return np.asarray(now * self._of_the_living(h, t, lambda law: law.survival_of_new(t)))
+        return np.asarray(now * self._of_the_living(h, lambda law: law.survival_of_new(t), t))
 
     def p_active(self, h: History, t: float | str | Array) -> Array:
         """Probability of at least one purchase within t after T.
 
         Unlike P(alive) this separates customers who bought once: some laws give them all P(alive) = 1.
         """
-        return self.p_alive_now(h) * (1 - self.living(h).probability_of_new(0, horizon_in(h, t)))
+        t = horizon_in(h, t)
+        return self.p_alive_now(h) * (1 - self._of_the_living(h, lambda law: law.probability_of_new(0, t), t))
 
     def expected_purchases(self, h: History, t: float | str | Array) -> Array:
         """Expected purchases within t after T, given the history: P(alive) times those of the living.
@@ -209,11 +210,11 @@ class PurchaseLaw(Family, ABC):
             whose expectation is inf where those who hardly ever leave outweigh all others.
         """
         t = horizon_in(h, t, endless=True)
-        return np.asarray(self.p_alive_now(h) * self._of_the_living(h, t, lambda law: law.expected_purchases_of_new(t)))
+        return np.asarray(self.p_alive_now(h) * self._of_the_living(h, lambda law: law.expected_purchases_of_new(t), t))
 
-    def _of_the_living(self, h: History, t: float | Array, quantity: Callable[[PurchaseLaw], Array]) -> Array:
+    def _of_the_living(self, h: History, quantity: Callable[[PurchaseLaw], Array], *asked: float | Array) -> Array:
         """A quantity of `living(h)`, evaluated once for all customers of equal x and T, on which alone it depends."""
-        if any(np.shape(value)[-1:] not in {(), (1,)} for value in (*self, t)):  # each customer has their own
+        if any(np.shape(value)[-1:] not in {(), (1,)} for value in (*self, *asked)):  # each customer has their own
             return quantity(self.living(h))
         alike, rows = replace(h, t_x=np.where(h.x > 0, h.T, 0.0), log_gaps=None).collapse()
         return np.asarray(quantity(self.living(alike))[..., rows])
@@ -235,11 +236,11 @@ class PurchaseLaw(Family, ABC):
             When the interval begins, after T.
         """
         alive, n, t, since = self.p_alive_now(h), _whole(n), horizon_in(h, t), horizon_in(h, since)
-        living = self.living(h)
         if np.all(np.asarray(since) == 0):
-            return np.asarray(alive * living.probability_of_new(n, t) + (1 - alive) * (n == 0))
-        later = alive * living.probability_later_of_new(n, t, np.asarray(since))
-        return np.asarray(later + (1 - self.p_alive(h, since)) * (n == 0))
+            now = self._of_the_living(h, lambda law: law.probability_of_new(n, t), n, t)
+            return np.asarray(alive * now + (1 - alive) * (n == 0))
+        later = self._of_the_living(h, lambda law: law.probability_later_of_new(n, t, np.asarray(since)), n, t, since)
+        return np.asarray(alive * later + (1 - self.p_alive(h, since)) * (n == 0))
 
     def discounted_expected_purchases(
         self, h: History, t: float | str | Array, *, annual_discount_rate: float
@@ -261,7 +262,7 @@ class PurchaseLaw(Family, ABC):
         """
         delta = discount_per_unit(annual_discount_rate, h.unit)
         t = np.asarray(horizon_in(h, t, endless=True), dtype=float)
-        living = self._of_the_living(h, t, lambda law: law.discounted_purchases_of_new(t, delta))
+        living = self._of_the_living(h, lambda law: law.discounted_purchases_of_new(t, delta), t)
         return np.asarray(self.p_alive_now(h) * living)
 
     def discounted_purchases_of_new(self, t: Array, delta: float) -> Array:
