@@ -180,6 +180,10 @@ class BGNBD(PurchaseLaw):
         answer[long] = _by_mean_over_p(r[long], alpha[long], a[long], b[long], t[long])
         return answer
 
+    def activity_of_new(self, t: float | Array) -> Array:
+        """One less the chance of no purchase, however small: nobody leaves before the first."""
+        return np.asarray(-np.expm1(-self.r * np.log1p(np.asarray(t) / self.alpha)))
+
     def probability_of_new(self, n: int | Array, t: float | Array) -> Array:
         """Equation (8) of [1]_: still here after n purchases, or left at the n-th."""
         r, alpha, a, b = self

@@ -196,7 +196,11 @@ class PurchaseLaw(Family, ABC):
         Unlike P(alive) this separates customers who bought once: some laws give them all P(alive) = 1.
         """
         t = horizon_in(h, t)
-        return self.p_alive_now(h) * (1 - self._of_the_living(h, lambda law: law.probability_of_new(0, t), t))
+        return self.p_alive_now(h) * self._of_the_living(h, lambda law: law.activity_of_new(t), t)
+
+    def activity_of_new(self, t: float | Array) -> Array:
+        """Probability that a new customer makes a purchase within t of the first one."""
+        return 1 - self.probability_of_new(0, t)
 
     def expected_purchases(self, h: History, t: float | str | Array) -> Array:
         """Expected purchases within t after T, given the history: P(alive) times those of the living.

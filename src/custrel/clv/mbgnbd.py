@@ -156,6 +156,11 @@ class MBGNBD(PurchaseLaw):
         passed, law = self._passed()
         return np.asarray(passed * law.expected_purchases_of_new(t))
 
+    def activity_of_new(self, t: float | Array) -> Array:
+        """Passed the first chance to leave, and bought."""
+        passed, law = self._passed()
+        return np.asarray(passed * law.activity_of_new(t))
+
     def probability_of_new(self, n: int | Array, t: float | Array) -> Array:
         """Equation (8) of [1]_: passed the first chance to leave and bought n times, or left at once."""
         passed, law = self._passed()

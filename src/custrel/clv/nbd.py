@@ -114,6 +114,10 @@ class NBD(PurchaseLaw):
         """The mean rate r / alpha, for so long."""
         return np.asarray(self.r / self.alpha * np.asarray(t))
 
+    def activity_of_new(self, t: float | Array) -> Array:
+        """One less the chance of no purchase, however small."""
+        return np.asarray(-np.expm1(-self.r * np.log1p(np.asarray(t) / self.alpha)))
+
     def probability_of_new(self, n: int | Array, t: float | Array) -> Array:
         """The negative binomial distribution [1]_."""
         return np.asarray(np.exp(log_counts(self.r, self.alpha, np.asarray(n, dtype=float), np.asarray(t))))

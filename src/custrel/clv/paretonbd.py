@@ -120,29 +120,13 @@ class ParetoNBD(PurchaseLaw):
         )
 
     def _leaving(self, h: History, *, means: bool = False) -> tuple[Array, ...]:
-        r"""The integral over the moment y of leaving, and under it four means that derivatives need.
+        r"""The integral over the moment y of leaving, relative to the density at t_x, in logarithms.
 
         .. math:: \int_{t_x}^T \Big(\frac{\alpha + t_x}{\alpha + y}\Big)^{r + x}
                   \Big(\frac{\beta + t_x}{\beta + y}\Big)^{s + 1} \frac{dy}{\beta + t_x}
-
-        in logarithms; the means are of the logarithm of the first fraction upside down, of that fraction, and of the
-        same for the second.
         """
-        r, alpha, s, beta, x, t_x, T = np.broadcast_arrays(*self, h.x, h.t_x, h.T)
-        shape, first, second = x.shape, (alpha + t_x).ravel(), (beta + t_x).ravel()
-        swapped, shorter = second < first, np.minimum(first, second)  # the scale of u is the shorter one
-        m, k = np.where(swapped, (s + 1).ravel(), (r + x).ravel()), np.where(swapped, (r + x).ravel(), (s + 1).ravel())
-        rho = shorter / np.maximum(first, second)
-        end = np.log1p((T - t_x).ravel() / shorter)
-        top = np.minimum(end, _top(m, k, rho))
-        hill = _hill_and_means if means else _hill
-        log_area, *found = hill_integral(hill, _slope, (np.zeros_like(end), end), top, (m, k, rho))
-        answers = [log_area + np.where(swapped, 0.0, np.log(rho))]
-        if means:
-            u, less_u, more, less_more = found
-            pairs = (u, more), (less_u, less_more), (more, u), (less_more, less_u)
-            answers += [np.where(swapped, other, own) for own, other in pairs]
-        return tuple(one.reshape(shape) for one in answers)
+        r, alpha, s, beta = self
+        return _log_decay(r + h.x, alpha + h.t_x, s + 1, beta + h.t_x, h.T - h.t_x, means=means)
 
     def _log_odds_of_having_left(self, h: History, log_area: Array) -> Array:
         r, alpha, s, beta = self
@@ -190,6 +174,12 @@ class ParetoNBD(PurchaseLaw):
         """Equation (27) of [2]_; with `living`, equation (41). It is a logarithm at s = 1."""
         r, alpha, s, beta = self
         return np.asarray(-r * beta / alpha * expm1_ratio(s - 1, -np.log1p(np.asarray(t) / beta)))
+
+    def activity_of_new(self, t: float | Array) -> Array:
+        """Equation (25) of [2]_ for n = 0, by the moment of the first purchase: the customer is still there."""
+        r, alpha, s, beta = self
+        (log_area,) = _log_decay(r + 1, alpha, s, beta, np.asarray(t, dtype=float))
+        return np.asarray(r / alpha * beta * np.exp(log_area))
 
     def probability_of_new(self, n: int | Array, t: float | Array) -> Array:
         """Equation (25) of [2]_ before it is integrated: n purchases and still there, or n before leaving at a y."""
@@ -256,6 +246,30 @@ class ParetoNBD(PurchaseLaw):
         rate, watched = (h.weights @ h.x) / (h.weights @ h.T), (h.weights @ h.T) / h.customers
         spreads = ((0.8, 0.6, 0.5), (0.3, 2.0, 3.0), (3.0, 0.3, 0.1))
         return [cls(r, r / rate, s, longer * watched) for r, s, longer in spreads]
+
+
+def _log_decay(
+    m: float | Array, a: float | Array, k: float | Array, b: float | Array, span: Array, *, means: bool = False
+) -> tuple[Array, ...]:
+    r"""Logarithm of :math:`\int_0^{span} (1 + w/a)^{-m} (1 + w/b)^{-k} dw / b`, and under it four means.
+
+    They are those of log(1 + w/a), 1 / (1 + w/a), log(1 + w/b) and 1 / (1 + w/b), which derivatives need.
+    """
+    rows = np.broadcast_arrays(m, a, k, b, span)
+    m, a, k, b, span = (row.ravel() for row in rows)
+    swapped, shorter = b < a, np.minimum(a, b)  # the scale of u is the shorter one
+    rho = shorter / np.maximum(a, b)
+    m, k = np.where(swapped, k, m), np.where(swapped, m, k)
+    end = np.log1p(span / shorter)
+    top = np.minimum(end, _top(m, k, rho))
+    hill = _hill_and_means if means else _hill
+    log_area, *found = hill_integral(hill, _slope, (np.zeros_like(end), end), top, (m, k, rho))
+    answers = [log_area + np.where(swapped, 0.0, np.log(rho))]
+    if means:
+        u, less_u, more, less_more = found
+        pairs = (u, more), (less_u, less_more), (more, u), (less_more, less_u)
+        answers += [np.where(swapped, other, own) for own, other in pairs]
+    return tuple(answer.reshape(rows[0].shape) for answer in answers)
 
 
 def _hill(u: Array, m: Array, k: Array, rho: Array) -> tuple[Array, ...]:
