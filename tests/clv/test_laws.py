@@ -558,6 +558,21 @@ def test_fitting_finds_the_law_that_made_the_data(law):
     assert fit.log_likelihood >= law.log_likelihood(h).sum()
 
 
+@pytest.mark.slow
+@each_law
+def test_intervals_hold_the_truth_as_often_as_they_say(law):
+    # Of 200 crowds, each fitted by itself: 180 are expected, and 5 standard errors are 21.
+    rng, held = np.random.default_rng(77), []
+    half = 1.6448536269514722  # 90 %
+    for _ in range(200):
+        fit = type(law).fit(law.simulate(rng.uniform(30.0, 80.0, 3000), rng).history())
+        off = (fit.model.to_log() - law.to_log()) / np.sqrt(np.diag(fit.log_covariance))
+        held.append(np.abs(off) < half)
+    share = np.sum(held, axis=0)
+    print(f"\n90 % intervals of {type(law).__name__} held the truth in {share} of 200", end="")  # noqa: T201
+    assert np.all(np.abs(share - 180) <= 21)
+
+
 @each_law
 def test_futures_are_what_the_law_expects(law):
     h, draws, t = CROWD, 20_000, 39.0

@@ -1,5 +1,6 @@
 """How much is a customer worth?"""
 
+from custrel.clv.beta_discrete_weibull import BetaDiscreteWeibull
 from custrel.clv.bgnbd import BGNBD
 from custrel.clv.compare import compare
 from custrel.clv.gammagamma import GammaGamma
@@ -7,6 +8,20 @@ from custrel.clv.lifetime_value import LifetimeValue
 from custrel.clv.mbgnbd import MBGNBD
 from custrel.clv.nbd import NBD
 from custrel.clv.paretonbd import ParetoNBD
+from custrel.clv.shifted_beta_geometric import ShiftedBetaGeometric
+from custrel.clv.tenures import Tenures
 from custrel.clv.tracking import tracking
 
-__all__ = ["BGNBD", "MBGNBD", "NBD", "GammaGamma", "LifetimeValue", "ParetoNBD", "compare", "tracking"]
+__all__ = [
+    "BGNBD",
+    "MBGNBD",
+    "NBD",
+    "BetaDiscreteWeibull",
+    "GammaGamma",
+    "LifetimeValue",
+    "ParetoNBD",
+    "ShiftedBetaGeometric",
+    "Tenures",
+    "compare",
+    "tracking",
+]
