@@ -395,3 +395,11 @@ def test_fitting_twice_gives_the_same_answer(fit, cdnow):
 def test_a_seed_that_is_none_is_refused(seed):
     with pytest.raises(DomainError, match="seed must be a whole number, 0 or more"):
         BGNBD.fit(cdnow_summary()).draws(3, seed=seed)
+
+
+def test_a_peak_that_the_data_leave_open_says_where_it_is():
+    rng = np.random.default_rng(0)
+    h = BGNBD(0.265, 19.5, 0.95, 4.6).simulate(np.full(1500, 36.0), rng).history()
+    said, _ = refused(h)
+    assert "no peak sharp enough to be of use: at r = 0.307, alpha = 24.4, a = 3.27, b = 20.5" in said
+    assert "the parameters can move together, a and b by far the most" in said

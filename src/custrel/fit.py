@@ -28,6 +28,7 @@ Law = TypeVar("Law", bound=Family)
 
 BLOCK = 32_768  # rows: a block's temporaries stay in a core's cache
 VAGUE = 5.0  # of a log parameter: a factor of 150 each way
+FAR = 4.0  # on the log scale: who went so far from the first start runs away
 SAMPLE = 16_384  # customers of the first climb
 
 
@@ -311,7 +312,7 @@ def fit_law(law: type[Law], data: History, starts: Sequence[Law], findings: tupl
         hill = _Likelihood(law, data, pool)
         foothill = _Likelihood(law, _sampled(data), pool) if len(data) > 2 * SAMPLE else None
         peak = maximise(hill, [start.to_log() for start in starts], foothill=foothill)
-    n, is_peak = int(data.customers), peak.is_peak and _is_sharp(peak, data.customers)
+    n, is_peak = round(data.customers), peak.is_peak and _is_sharp(peak, data.customers)
     size = float(np.abs(peak.gradient).max())
     diagnosis = Diagnosis(findings, size, peak.condition, peak.starts, int(peak.agreeing), is_peak)
     if not is_peak:
@@ -335,9 +336,21 @@ def _sampled(data: History) -> History:
     return replace(data.take(chosen), n=n.astype(np.float64))
 
 
+def _vague(law: type[Law], peak: Peak, customers: int) -> str:
+    """Where the peak is, and which of its parameters the data leave open."""
+    errors = np.sqrt(np.diag(np.linalg.inv(-peak.hessian)) / customers)
+    place = zip(law.names(), np.exp(peak.position), strict=True)
+    found = ", ".join(f"{name} = {value:.3g}" for name, value in place)
+    open_ones = " and ".join(name for name, error in zip(law.names(), errors, strict=True) if error >= VAGUE / 2)
+    said = f"the standard error of a logarithm is {errors.max():.3g}"
+    return f"at {found} the parameters can move together, {open_ones} by far the most: {said}"
+
+
 def _why(law: type[Law], peak: Peak, customers: int) -> str:
     """What is wrong with a likelihood that has no peak, in words."""
     head = f"{law.__name__}: the likelihood of {customers:,} customer{'s' * (customers != 1)} has no peak"
+    if peak.is_peak and np.abs(peak.distance).max() < FAR:
+        return f"{head} sharp enough to be of use: {_vague(law, peak, customers)}"
     if peak.at_edge.any():
         gone = peak.at_edge
     elif peak.level:

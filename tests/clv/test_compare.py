@@ -5,6 +5,7 @@ import pytest
 
 from custrel import History
 from custrel.clv import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD, compare
+from custrel.clv.law import PurchaseLaw
 from custrel.datasets import cdnow
 from custrel.errors import DomainError
 
@@ -55,7 +56,7 @@ def test_customers_who_share_a_row_count_as_many(history):
     assert approx(other[numbers].to_numpy(), rel=1e-8) == one[numbers].to_numpy()
 
 
-@pytest.mark.parametrize("laws", [[], [GammaGamma], ["BGNBD"], [BGNBD(1, 1, 1, 1)]])
+@pytest.mark.parametrize("laws", [[], [GammaGamma], ["BGNBD"], [BGNBD(1, 1, 1, 1)], BGNBD, [PurchaseLaw], 3, "BGNBD"])
 def test_what_is_no_law_of_purchases_is_refused(history, laws):
     with pytest.raises(DomainError, match="compare needs laws of purchases"):
         compare(laws, history)
@@ -67,7 +68,10 @@ def test_a_holdout_that_does_not_fit_is_refused(log, history):
         ({"holdout": held}, "needs its horizon"),
         ({"horizon": 3}, "needs its horizon"),
         ({"holdout": np.ones(3), "horizon": 3}, "each of 2,357 customers"),
-        ({"holdout": np.full(2357, -1), "horizon": 3}, "each of 2,357 customers"),
+        ({"holdout": np.full(2357, -1), "horizon": 3}, "2,357 of 2,357 are not"),
+        ({"holdout": np.where(history.x > 0, np.inf, 1), "horizon": 3}, "946 of 2,357 are not"),
+        ({"holdout": ["a"] * 2357, "horizon": 3}, "must hold numbers"),
+        ({"holdout": held, "horizon": np.array([1.0, 2.0])}, "one for each customer"),
     ):
         with pytest.raises(DomainError, match=said):
             compare([NBD], history, **given)

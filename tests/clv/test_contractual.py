@@ -270,7 +270,7 @@ SUMS = [
 def summed(letters, age, d):
     """The same by the law."""
     law = BetaDiscreteWeibull(*letters, unit="year")
-    return law._sum(np.asarray(float(age)), np.inf, float(np.log1p(d)))
+    return law.sum_of_survival(np.asarray(float(age)), np.inf, float(np.log1p(d)))
 
 
 def exact_sum(letters, age, d, terms=120):

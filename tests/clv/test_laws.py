@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import quad
 
 from custrel import History, clv, from_json
-from custrel.clv import BGNBD, MBGNBD, NBD, ParetoNBD
+from custrel.clv import BGBB, BGNBD, MBGNBD, NBD, ParetoNBD
 from custrel.clv.law import PurchaseLaw, discount_per_unit, horizon_in
 from custrel.errors import DomainError
 from custrel.stats.draw import SharedNumbers
@@ -33,6 +33,7 @@ SPECIMENS = [
     Specimen(NBD(r=0.385, alpha=12.072), times=("alpha",)),
     Specimen(ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669), times=("alpha", "beta")),
 ]
+IN_STEPS = {BGBB}  # its times are whole opportunities: test_bgbb.py says the same of it
 TIMES = {type(specimen.law): specimen.times for specimen in SPECIMENS}
 
 each_law = pytest.mark.parametrize("law", [s.law for s in SPECIMENS], ids=lambda law: type(law).__name__)
@@ -95,7 +96,7 @@ tame = given(law=tame_laws, h=tame_customers, t=between(0.1, 100.0))
 
 def test_every_exported_law_has_a_specimen():
     exported = {thing for thing in map(vars(clv).get, clv.__all__) if inspect.isclass(thing)}
-    assert {law for law in exported if issubclass(law, PurchaseLaw)} == set(TIMES)
+    assert {law for law in exported if issubclass(law, PurchaseLaw)} == set(TIMES) | IN_STEPS
 
 
 def assert_finite(law, h, t):
@@ -450,6 +451,34 @@ def test_a_chance_within_endless_time_is_refused(law):
     for ask in (law.p_active, law.p_alive, lambda h, t: law.probability(1, h, t)):
         with pytest.raises(DomainError, match="horizon must be a finite number"):
             ask(CROWD, np.inf)
+
+
+@each_law
+def test_what_is_endless_stays_so_where_p_alive_is_too_small_for_a_float(law):
+    long_gone = people([5000], [0.9], [100.0])
+    if law.expected_purchases_of_new(np.inf) == np.inf:
+        assert [np.inf] == law.expected_purchases(long_gone, np.inf).tolist()
+        assert [np.inf] == law.discounted_expected_purchases(long_gone, np.inf, annual_discount_rate=0.0).tolist()
+    assert np.isfinite(law.discounted_expected_purchases(long_gone, np.inf, annual_discount_rate=0.1)[0])
+
+
+@each_law
+def test_horizons_of_zero_have_the_shape_of_all_others(law):
+    none, some, each = np.zeros((2, 1)), np.ones((2, 1)), (2, len(CROWD))
+    assert each == law.p_alive(CROWD, none).shape == law.p_alive(CROWD, some).shape
+    assert each == law.probability(1, CROWD, 3.0, since=none).shape == law.probability(1, CROWD, 3.0, since=some).shape
+
+
+@pytest.mark.parametrize("T", [10.0, [-1.0], [np.nan], [np.inf], [[1.0]], "long", None])
+@each_law
+def test_a_watch_that_is_none_is_refused(law, T):
+    with pytest.raises(DomainError, match="T must be a list of times"):
+        law.simulate(T, np.random.default_rng(1))
+
+
+@each_law
+def test_laws_of_different_units_differ(law):
+    assert replace(law, unit="day") == replace(law, unit="day") != replace(law, unit="week")
 
 
 @pytest.mark.parametrize("rate", [-0.1, np.nan, np.inf, "much", None])

@@ -221,3 +221,9 @@ def test_a_tenure_says_what_it_holds():
     table = pd.DataFrame({"span": [0, 0, 2], "ended": [False, False, True]})
     expected = "Tenures of 3 customers: 1 left, 2 still here (2 of them in their first day), ages of up to 2 days"
     assert expected == repr(Tenures.from_spans(table, unit="day"))
+
+
+@pytest.mark.parametrize("given", ["931", b"931", {0: 1000, 1: 631}, pd.DataFrame({"1997": [1000, 631]})])
+def test_what_holds_counts_by_another_key_is_no_list_of_them(given):
+    with pytest.raises(DomainError, match="give its counts as lists"):
+        Tenures.from_survivors(given, unit="year")

@@ -1,6 +1,7 @@
 """How much is a customer worth?"""
 
 from custrel.clv.beta_discrete_weibull import BetaDiscreteWeibull
+from custrel.clv.bgbb import BGBB
 from custrel.clv.bgnbd import BGNBD
 from custrel.clv.compare import compare
 from custrel.clv.gammagamma import GammaGamma
@@ -13,6 +14,7 @@ from custrel.clv.tenures import Tenures
 from custrel.clv.tracking import tracking
 
 __all__ = [
+    "BGBB",
     "BGNBD",
     "MBGNBD",
     "NBD",

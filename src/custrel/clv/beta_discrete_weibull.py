@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from custrel.clv.contractual import STEPS, ContractLaw, log_beta_ratio, parts_of, second_differences
-from custrel.stats.special import beta_mean, digamma_rising
+from custrel.clv.contractual import ContractLaw, parts_of
+from custrel.stats.special import RECURRENCES, beta_mean, digamma_rising, log_beta_ratio, second_differences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,15 +166,15 @@ def _clock_slope(c: float | Array, t: Array, age: Array) -> _Clock:
 
 def _digamma_rising(z: Array, x: float | Array) -> Array:
     """`digamma_rising` for x however small: by the recurrence to where it does not subtract."""
-    steps = z[..., None] + np.arange(STEPS)
+    steps = z[..., None] + np.arange(RECURRENCES)
     x_ = np.asarray(x)[..., None]
-    return np.asarray(np.sum(x_ / (steps + x_) / steps, axis=-1) + digamma_rising(z + STEPS, x))
+    return np.asarray(np.sum(x_ / (steps + x_) / steps, axis=-1) + digamma_rising(z + RECURRENCES, x))
 
 
 def _slope_in_z(a: float | Array, z: Array, d: Array) -> Array:
     """Derivative of -`log_beta_ratio` in z, by the same steps."""
-    near = second_differences(a, z[..., None] + np.arange(STEPS), d[..., None], 1)[0].sum(axis=-1)
-    z = z + STEPS
+    near = second_differences(a, z[..., None] + np.arange(RECURRENCES), d[..., None], 1)[0].sum(axis=-1)
+    z = z + RECURRENCES
     one, two, _, four, _, six, _, eight = second_differences(a, z, d, 8)
     far = np.log1p(a / z * (d / (z + a + d))) + one / 2 + two / 12 - four / 120 + six / 252 - eight / 240
     return np.asarray(-(near + far))

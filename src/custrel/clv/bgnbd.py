@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import betainc, expit, xlog1py
 
-from custrel.clv.law import Future, PurchaseLaw, times_of_purchases
+from custrel.clv.law import Future, PurchaseLaw, checked_watch, times_of_purchases
 from custrel.clv.nbd import log_counts
 from custrel.stats.special import beta_mean, by_count, digamma_rising, expm1_ratio, log_rising
 
@@ -239,7 +239,7 @@ class BGNBD(PurchaseLaw):
         >>> bool(abs(times.count(before=39.0).mean() - law.expected_purchases_of_new(39.0)) < 0.03)
         True
         """
-        T = np.asarray(T, dtype=float)
+        T = checked_watch(T)
         rate = rng.gamma(self.r, 1 / np.asarray(self.alpha), T.size)
         stays_for = geometric(rng.beta(self.a, self.b, T.size), 1 - rng.random(T.size))
         lives = times_of_purchases(rate, T, rng, T=T, unit=unit or self.unit)

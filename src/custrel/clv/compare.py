@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from inspect import isabstract
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +15,6 @@ from custrel.fit import checked_history
 from custrel.frames import leave
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike
 
     from custrel.fit import Fit
@@ -25,7 +25,7 @@ __all__ = ["compare"]
 
 
 def compare(
-    laws: Sequence[type[PurchaseLaw]],
+    laws: Iterable[type[PurchaseLaw]],
     h: History,
     *,
     holdout: ArrayLike | None = None,
@@ -41,7 +41,7 @@ def compare(
         The history that all are fitted to. Of laws in continuous time the likelihoods are those of the same times and
         may be set beside each other.
     holdout
-        Purchases that each customer of the history made after T, ``(customers,)``, or what
+        Purchases that each customer of the history made after T, ``(customers,)`` in the history's order, or what
         `Interactions.purchases_between` returns for them.
     horizon
         How long after T these purchases were counted, in the unit of the history, or a duration such as ``"273D"``.
@@ -68,27 +68,42 @@ def compare(
     1    NBD        -9763.66
     """
     checked_history(h, law="compare")
-    given: Sequence[Any] = laws  # what is given may be anything
-    if not given or not all(isinstance(law, type) and issubclass(law, PurchaseLaw) for law in given):
-        raise DomainError(f"compare needs laws of purchases such as [BGNBD, ParetoNBD], the classes, got {laws!r}")
+    chosen = _checked_laws(laws)
     after = None if holdout is None and horizon is None else _held_out(h, holdout, horizon)
-    rows = sorted((_row(law, h, after) for law in laws), key=lambda row: (np.isnan(row["bic"]), row["bic"]))
+    rows = sorted((_row(law, h, after) for law in chosen), key=lambda row: (np.isnan(row["bic"]), row["bic"]))
     kinds: dict[str, Any] = dict.fromkeys(("law", "parameters", "diagnosis"), object)
     columns = {name: np.array([row[name] for row in rows], dtype=kinds.get(name, float)) for name in rows[0]}
     return leave(columns, like=h.like)
 
 
+def _checked_laws(laws: Any) -> list[type[PurchaseLaw]]:
+    listed = [laws] if isinstance(laws, type) or not isinstance(laws, Iterable) else list(laws)
+    single = listed[:1] == [laws]
+    known = [isinstance(law, type) and issubclass(law, PurchaseLaw) and not isabstract(law) for law in listed]
+    if single or not listed or not all(known):
+        raise DomainError(f"compare needs laws of purchases such as [BGNBD, ParetoNBD], the classes, got {laws!r}")
+    return listed
+
+
 def _held_out(h: History, holdout: Any, horizon: float | str | None) -> tuple[Array, Any]:
     if holdout is None or horizon is None:
         raise DomainError("compare: a holdout needs its horizon, how long after T its purchases were counted")
-    bought = np.asarray(getattr(holdout, "purchases", holdout), dtype=float)
-    if bought.shape != h.x.shape or not np.all(bought >= 0):
+    try:
+        bought = np.asarray(getattr(holdout, "purchases", holdout), dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DomainError(f"compare: holdout must hold numbers of purchases: {error}") from error
+    if bought.shape != h.x.shape:
         raise DomainError(
             f"compare: holdout must hold the purchases of each of {len(h):,} customers, got shape {bought.shape}"
         )
+    if bad := int(np.sum(~((bought >= 0) & np.isfinite(bought)))):
+        raise DomainError(f"compare: holdout must hold finite numbers, 0 or more; {bad:,} of {len(h):,} are not")
     if hasattr(holdout, "customer_id") and not np.array_equal(holdout.customer_id, np.asarray(h.customer_id)):
         raise DomainError("compare: holdout counts other customers: ask purchases_between for customers=history")
-    return bought, horizon_in(h, horizon)
+    after = horizon_in(h, horizon)
+    if np.shape(after) not in {(), h.x.shape}:
+        raise DomainError(f"compare: horizon must be one, or one for each customer, got shape {np.shape(after)}")
+    return bought, after
 
 
 def _row(law: type[PurchaseLaw], h: History, after: tuple[Array, Any] | None) -> dict[str, Any]:

@@ -36,13 +36,12 @@ if TYPE_CHECKING:
 
     from custrel.stats.estimate import Array
 
-__all__ = ["ContractLaw", "log_beta_ratio", "parts_of", "second_differences"]
+__all__ = ["ContractLaw", "parts_of"]
 
 FORGOTTEN = 45.0  # exp(-45) is 3e-20: what comes later is worth nothing
 LONGEST = 2.0**51  # periods: up to here floats count one by one, and halves too
 ROOM = 1 << 18  # numbers held at a time where many nodes meet many customers
 NODES = 20  # of a block of whole numbers
-STEPS = 20  # of the recurrence of the gamma function, to where Stirling's series is exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +146,7 @@ class ContractLaw(Family, ABC):
         horizon
             How many periods are counted.
         """
-        return self._sum(np.zeros(()), horizon, 0.0)
+        return self.sum_of_survival(np.zeros(()), horizon, 0.0)
 
     def expected_residual_lifetime(self, age: int | Array, *, horizon: float = np.inf) -> Array:
         """Expected renewals still to come from a customer of that age, within a horizon of so many renewals.
@@ -174,7 +173,7 @@ class ContractLaw(Family, ABC):
         DomainError
             If the law does not know the length of its period.
         """
-        return self._sum(np.zeros(()), horizon, self._rate(annual_discount_rate))
+        return self.sum_of_survival(np.zeros(()), horizon, self._rate(annual_discount_rate))
 
     def discounted_expected_residual_lifetime(
         self, age: int | Array, *, annual_discount_rate: float, horizon: float = np.inf, due_in: float = 0.0
@@ -217,7 +216,7 @@ class ContractLaw(Family, ABC):
         r"""The sum of :math:`e^{-\delta k} S(age + 1 + k) / S(age)`."""
 
         def to_come(age: Array) -> Array:
-            return np.exp(self.log_conditional_survival(1, age)) * self._sum(age + 1, horizon, delta)
+            return np.exp(self.log_conditional_survival(1, age)) * self.sum_of_survival(age + 1, horizon, delta)
 
         return self._for_each_age(to_come, age)
 
@@ -228,20 +227,40 @@ class ContractLaw(Family, ABC):
         ages, who = np.unique(age, return_inverse=True)
         return np.asarray(quantity(ages)[..., who])
 
-    def _sum(self, age: Array, horizon: float, delta: float) -> Array:
+    def sum_of_survival(self, age: Array, horizon: float, delta: float) -> Array:
         r"""The sum of :math:`e^{-\delta k} S(age + k) / S(age)` over k = 0, 1, ..., horizon - 1."""
-        c, ends = np.asarray(self.duration_dependence), _counted(horizon, delta)
-        # Where all terms count: to where S is all but a power of time.
-        reach = 2.0 ** min(1000.0, 40 / min(1.0, c.min())) if ends == np.inf else ends
-        k, weight = _whole_numbers(reach, int(np.ceil(max(3.0, c.max()) / 3)))
-        weight = weight * np.exp(-delta * k)
+        if np.size(self.duration_dependence) > 1:
+            return self._sum_for_each(age, horizon, delta)
+        c, ends = float(self.duration_dependence), _counted(horizon, delta)
         shape = np.broadcast_shapes(*(np.shape(value) for value in self), age.shape)
-        total, column = self.rest(age, reach) if ends == np.inf else np.zeros(shape), (-1, *(1,) * len(shape))
+        if ends == np.inf and np.all(np.asarray(self.alpha) * c <= 1):
+            return np.full(shape, np.inf)
+        # Where all terms count: to where nobody is left, or S is all but a power of time.
+        reach, gone = 2.0 ** min(1000.0, 40 / min(1.0, c)) if ends == np.inf else ends, self._all_gone(age)
+        k, weight = _whole_numbers(min(reach, gone), int(np.ceil(max(3.0, c) / 3)))
+        weight = weight * np.exp(-delta * k)
+        endless = ends == np.inf and gone > reach
+        total, column = self.rest(age, reach) if endless else np.zeros(shape), (-1, *(1,) * len(shape))
         for some in parts_of(k.size, max(1, ROOM // max(1, int(np.prod(shape))))):
             survives = np.exp(self.log_conditional_survival(k[some].reshape(column), age))
             for term in weight[some].reshape(column) * survives:
                 total = total + term  # one by one: an answer does not depend on who else is asked for
         return np.asarray(total)
+
+    def _sum_for_each(self, age: Array, horizon: float, delta: float) -> Array:
+        """The same for each c by itself, as c decides which terms are taken."""
+        rows = np.broadcast_arrays(*self, age)
+        each = zip(*(row.ravel() for row in rows), strict=True)
+        sums = [type(self)(*map(float, law)).sum_of_survival(np.asarray(old), horizon, delta) for *law, old in each]
+        return np.array(sums).reshape(rows[0].shape)
+
+    def _all_gone(self, age: Array) -> float:
+        """Periods, 64 or more, after which all terms to come add up to less than exp(-45); inf where they never do."""
+        alpha, beta, c = np.asarray(self.alpha), np.asarray(self.beta), float(self.duration_dependence)
+        if np.any(alpha * c <= 1) or not age.size:
+            return np.inf if age.size else 64.0
+        clock = np.logaddexp(np.log(1 + alpha + beta), c * np.log(np.maximum(age, 1)))
+        return max(64.0, float(np.ceil(np.exp(min(700.0, float(np.max((60 + alpha * clock) / (alpha * c - 1))))))))
 
     # -- data ---------------------------------------------------------------------------------------------------------
 
@@ -345,36 +364,6 @@ def _left_out(tenures: Tenures, told: Tenures) -> tuple[str, ...]:
 def _log1mexp(g: Array) -> Array:
     """log(1 - exp(-g)) for g > 0, small or large."""
     return np.where(g < np.log(2), np.log(-np.expm1(-g)), np.log1p(-np.exp(-np.maximum(g, np.log(2)))))
-
-
-def log_beta_ratio(a: float | Array, z: float | Array, d: float | Array) -> Array:
-    r""":math:`\log B(a, z + d) - \log B(a, z)` to the last digits, for a, z > 0 and d >= 0 of any size.
-
-    Twenty steps of the recurrence of the gamma function, then the second difference of Stirling's series. The terms of
-    each have one sign, written so that nothing is subtracted: plain `betaln` loses all digits where z is large.
-
-    >>> round(float(np.exp(log_beta_ratio(2.0, 3.0, 1.0))), 12)  # 3 / (2 + 3)
-    0.6
-    """
-    product = np.zeros(())  # of 1 + x over the steps, less 1
-    for k in range(STEPS):
-        product = product + (1 + product) * (a / (z + k) * (d / (z + k + a + d)))
-    z = z + STEPS
-    far = d * np.log1p(a / (z + d)) + a * np.log1p(d / (z + a)) - (z - 0.5) * np.log1p(a / z * (d / (z + a + d)))
-    one, _, three, _, five, _, seven = second_differences(a, z, d, 7)
-    return np.asarray(-(np.log1p(product) + far + one / 12 - three / 360 + five / 1260 - seven / 1680))
-
-
-def second_differences(a: float | Array, z: float | Array, d: float | Array, powers: int) -> list[Array]:
-    """x**-m at z, less that at z + a and at z + d, and that at z + a + d again, for m = 1, 2, ..., powers."""
-    p, q, r, s = 1 / z, 1 / (z + a), 1 / (z + d), 1 / (z + a + d)
-    first, across, along = a * p * q * (d * s) * ((2 * z + a + d) * r), a * r * s, d * q * s
-    found = [np.asarray(first)]
-    b, c = across, along
-    for m in range(1, powers):
-        found.append(p * found[-1] + d * p * r * b + q**m * first + across * c)
-        b, c = r * b + s**m * across, q * c + s**m * along
-    return found
 
 
 @lru_cache(maxsize=64)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
 
-__all__ = ["Future", "PurchaseLaw", "discount_per_unit", "horizon_in", "times_of_purchases"]
+__all__ = ["Future", "PurchaseLaw", "checked_watch", "discount_per_unit", "horizon_in", "times_of_purchases"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 _FORGOTTEN = 45.0  # exp(-45) is 3e-20: what comes later is worth nothing
@@ -186,7 +186,7 @@ class PurchaseLaw(Family, ABC):
         """
         t = horizon_in(h, t)
         now = self.p_alive_now(h)
-        if np.all(np.asarray(t) == 0):
+        if np.ndim(t) == 0 and t == 0:
             return now
         return np.asarray(now * self._of_the_living(h, lambda law: law.survival_of_new(t), t))
 
@@ -214,7 +214,7 @@ class PurchaseLaw(Family, ABC):
             whose expectation is inf where those who hardly ever leave outweigh all others.
         """
         t = horizon_in(h, t, endless=True)
-        return np.asarray(self.p_alive_now(h) * self._of_the_living(h, lambda law: law.expected_purchases_of_new(t), t))
+        return _if_alive(self.p_alive_now(h), self._of_the_living(h, lambda law: law.expected_purchases_of_new(t), t))
 
     def _of_the_living(self, h: History, quantity: Callable[[PurchaseLaw], Array], *asked: float | Array) -> Array:
         """A quantity of `living(h)`, evaluated once for all customers of equal x and T, on which alone it depends."""
@@ -240,7 +240,7 @@ class PurchaseLaw(Family, ABC):
             When the interval begins, after T.
         """
         alive, n, t, since = self.p_alive_now(h), _whole(n), horizon_in(h, t), horizon_in(h, since)
-        if np.all(np.asarray(since) == 0):
+        if np.ndim(since) == 0 and since == 0:
             now = self._of_the_living(h, lambda law: law.probability_of_new(n, t), n, t)
             return np.asarray(alive * now + (1 - alive) * (n == 0))
         later = self._of_the_living(h, lambda law: law.probability_later_of_new(n, t, np.asarray(since)), n, t, since)
@@ -267,7 +267,7 @@ class PurchaseLaw(Family, ABC):
         delta = discount_per_unit(annual_discount_rate, h.unit)
         t = np.asarray(horizon_in(h, t, endless=True), dtype=float)
         living = self._of_the_living(h, lambda law: law.discounted_purchases_of_new(t, delta), t)
-        return np.asarray(self.p_alive_now(h) * living)
+        return _if_alive(self.p_alive_now(h), living)
 
     def discounted_purchases_of_new(self, t: Array, delta: float) -> Array:
         """Expected purchases of a new customer within t of the first one, discounted at the continuous rate delta."""
@@ -282,6 +282,29 @@ class PurchaseLaw(Family, ABC):
             share = weight * widest * delta * (s + scale) * np.exp(-delta * s)
             total = total + share * self.expected_purchases_of_new(s)
         return np.asarray(total)
+
+
+def _if_alive(alive: Array, living: Array) -> Array:
+    """What is expected of the living, times P(alive); inf stays inf where that is too small for a float."""
+    endless = np.isinf(living)
+    return np.where(endless, np.inf, alive * np.where(endless, 0.0, living))
+
+
+def checked_watch(T: Any) -> Array:
+    """How long each of the customers to simulate is watched.
+
+    >>> checked_watch(-1.0)
+    Traceback (most recent call last):
+    custrel.errors.DomainError: T must be a list of times, 0 or more, one for each customer to simulate, got -1.0
+    """
+    try:
+        watched = np.asarray(T, dtype=float)
+        good = watched.ndim == 1 and bool(np.all((watched >= 0) & np.isfinite(watched)))
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise DomainError(f"T must be a list of times, 0 or more, one for each customer to simulate, got {T!r:.80}")
+    return watched
 
 
 def times_of_purchases(

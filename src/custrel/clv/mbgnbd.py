@@ -28,7 +28,7 @@ import numpy as np
 from scipy.special import expit
 
 from custrel.clv.bgnbd import BGNBD, geometric
-from custrel.clv.law import Future, PurchaseLaw, times_of_purchases
+from custrel.clv.law import Future, PurchaseLaw, checked_watch, times_of_purchases
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class MBGNBD(PurchaseLaw):
         >>> bool(abs(times.count(before=39.0).mean() - law.expected_purchases_of_new(39.0)) < 0.03)
         True
         """
-        T = np.asarray(T, dtype=float)
+        T = checked_watch(T)
         rate = rng.gamma(self.r, 1 / np.asarray(self.alpha), T.size)
         stays_for = geometric(rng.beta(self.a, self.b, T.size), 1 - rng.random(T.size)) - 1
         return times_of_purchases(rate, T, rng, T=T, unit=unit or self.unit).first(stays_for)

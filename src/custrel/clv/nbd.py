@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import gammaln, xlogy
 
-from custrel.clv.law import Future, PurchaseLaw, times_of_purchases
+from custrel.clv.law import Future, PurchaseLaw, checked_watch, times_of_purchases
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class NBD(PurchaseLaw):
         >>> bool(abs(times.count(before=10.0).mean() - 5.0) < 0.05)
         True
         """
-        T = np.asarray(T, dtype=float)
+        T = checked_watch(T)
         rate = rng.gamma(self.r, 1 / np.asarray(self.alpha), T.size)
         return times_of_purchases(rate, T, rng, T=T, unit=unit or self.unit)
 

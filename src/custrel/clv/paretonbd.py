@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import expit
 
-from custrel.clv.law import Future, PurchaseLaw, times_of_purchases
+from custrel.clv.law import Future, PurchaseLaw, checked_watch, times_of_purchases
 from custrel.clv.nbd import log_counts
 from custrel.stats.quadrature import hill_integral
 from custrel.stats.special import by_count, digamma_rising, expm1_ratio, log_rising
@@ -233,7 +233,7 @@ class ParetoNBD(PurchaseLaw):
         >>> bool(abs(times.count(before=39.0).mean() - law.expected_purchases_of_new(39.0)) < 0.03)
         True
         """
-        T = np.asarray(T, dtype=float)
+        T = checked_watch(T)
         rate = rng.gamma(self.r, 1 / np.asarray(self.alpha), T.size)
         leaving = rng.gamma(self.s, 1 / np.asarray(self.beta), T.size)
         with np.errstate(divide="ignore", over="ignore"):

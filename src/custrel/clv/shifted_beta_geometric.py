@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from custrel.clv.contractual import ContractLaw, log_beta_ratio
+from custrel.clv.contractual import ContractLaw
 from custrel.clv.tenures import whole_periods
-from custrel.stats.special import digamma_rising
+from custrel.stats.special import digamma_rising, log_beta_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,6 +7,7 @@ where all begin.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -273,6 +274,11 @@ def _refuse_impossible_rows(tenures: Tenures) -> None:
 
 def _cohorts(survivors: Iterable[Any]) -> list[Array]:
     """Counts of each cohort, or why they are none."""
+    if isinstance(survivors, str | bytes | Mapping) or hasattr(survivors, "columns"):
+        raise DomainError(
+            "survivors must be counts by age, such as [1000, 631, 468], or a list of such lists; "
+            f"got a {type(survivors).__name__}: give its counts as lists"
+        )
     try:
         listed = list(survivors)
         single = all(np.ndim(value) == 0 for value in listed)

@@ -70,7 +70,9 @@ class Family:
         return (getattr(self, name) for name in self.names())
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and all(map(np.array_equal, self, other))
+        return type(self) is type(other) and all(
+            np.array_equal(getattr(self, field.name), getattr(other, field.name)) for field in fields(self)
+        )
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, *(np.asarray(value).tobytes() for value in self)))

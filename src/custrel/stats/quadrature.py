@@ -113,10 +113,12 @@ def _cut(
     if not low.size:
         return end
     u, part, floor = end[low], tuple(one[low] for one in rows), height[low] - FALL
+    moving = np.ones(low.size, dtype=np.bool_)
     for _ in range(200):
-        step = (hill(u, *part)[0] - floor) / slope(u, *part)
+        step = np.where(moving, (hill(u, *part)[0] - floor) / slope(u, *part), 0.0)
         u = u - step
-        if np.all(np.abs(step) <= 0.02 * np.abs(u - top[low])):
+        moving &= np.abs(step) > 0.02 * np.abs(u - top[low])  # each row by itself, whoever else is asked for
+        if not moving.any():
             break
     cut = end.copy()
     cut[low] = u
