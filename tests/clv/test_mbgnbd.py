@@ -51,19 +51,26 @@ def exact_likelihood(r, alpha, a, b, x, t_x, T):
     return buys * (stays + left), stays / (stays + left)
 
 
-@pytest.mark.parametrize(
+each_law = pytest.mark.parametrize(
     "letters", [MAXIMUM, (0.5, 6.0, 1.0, 1.6), (0.5, 6.0, 0.2, 0.3), (30.0, 100.0, 2.0, 1e4), (1e-2, 1e3, 5.0, 1e-2)]
 )
+
+
+@each_law
 @pytest.mark.parametrize("row", [(0, 0.0, 39.0), (1, 1e-3, 39.0), (2, 30.43, 38.86), (29, 39.0, 39.0), (300, 5.0, 6.0)])
-def test_likelihood_p_alive_and_expectation_against_forty_digits(letters, row):
-    r, alpha, a, b = map(mp.mpf, letters)
-    x, t_x, T = row[0], mp.mpf(row[1]), mp.mpf(row[2])
+def test_likelihood_and_p_alive_against_forty_digits(letters, row):
     law, h = MBGNBD(*letters), History(x=[row[0]], t_x=[row[1]], T=[row[2]])
-    likelihood, alive = exact_likelihood(r, alpha, a, b, x, t_x, T)
+    likelihood, alive = exact_likelihood(*map(mp.mpf, letters), row[0], mp.mpf(row[1]), mp.mpf(row[2]))
     assert approx(float(mp.log(likelihood)), rel=1e-12) == law.log_likelihood(h)[0]
     assert approx(float(alive), rel=1e-11) == law.p_alive(h)[0]
-    # The corrected conditional expectation is the mean over p ~ Beta(a, b + x + 1) of what a living customer buys.
-    t, shape = mp.mpf(20), b + x + 1
+
+
+@each_law
+def test_the_corrected_conditional_expectation_against_forty_digits(letters):
+    # It is the mean over p ~ Beta(a, b + x + 1) of what a living customer buys.
+    r, alpha, a, b = map(mp.mpf, letters)
+    x, t_x, T, t = 2, mp.mpf(30.43), mp.mpf(38.86), mp.mpf(20)
+    shape, (_, alive) = b + x + 1, exact_likelihood(r, alpha, a, b, x, t_x, T)
 
     def bought(p):
         weight = p ** (a - 1) * (1 - p) ** (shape - 1) / mp.beta(a, shape)
@@ -71,7 +78,8 @@ def test_likelihood_p_alive_and_expectation_against_forty_digits(letters, row):
 
     ends = [0, *[a / (a + shape) * mp.mpf(2) ** k for k in range(-40, 1, 4)], 1]
     true = float(alive * mp.quad(bought, ends))
-    assert approx(true, rel=1e-8) == law.expected_purchases(h, 20.0)[0]
+    h = History(x=[2], t_x=[30.43], T=[38.86])
+    assert approx(true, rel=1e-8) == MBGNBD(*letters).expected_purchases(h, 20.0)[0]
 
 
 def test_whoever_passed_the_first_chance_is_a_customer_of_the_bg_nbd(cdnow):
