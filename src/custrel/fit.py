@@ -325,7 +325,12 @@ def fit_law(law: type[Law], data: History, starts: Sequence[Law], findings: tupl
 
 def _is_sharp(peak: Peak, customers: float) -> bool:
     """Whether the data hold every parameter within a useful range: a standard error beyond `VAGUE` says nothing."""
-    return bool(np.sqrt(np.diag(np.linalg.inv(-peak.hessian)) / customers).max() < VAGUE)
+    return bool(_log_errors(peak, customers).max() < VAGUE)
+
+
+def _log_errors(peak: Peak, customers: float) -> Array:
+    """Standard errors of the logarithms of the parameters."""
+    return np.asarray(np.sqrt(np.diag(np.linalg.inv(-peak.hessian)) / customers))
 
 
 def _sampled(data: History) -> History:
@@ -338,7 +343,7 @@ def _sampled(data: History) -> History:
 
 def _vague(law: type[Law], peak: Peak, customers: int) -> str:
     """Where the peak is, and which of its parameters the data leave open."""
-    errors = np.sqrt(np.diag(np.linalg.inv(-peak.hessian)) / customers)
+    errors = _log_errors(peak, customers)
     place = zip(law.names(), np.exp(peak.position), strict=True)
     found = ", ".join(f"{name} = {value:.3g}" for name, value in place)
     open_ones = " and ".join(name for name, error in zip(law.names(), errors, strict=True) if error >= VAGUE / 2)

@@ -289,8 +289,8 @@ def quickest(frame: LazyFrame) -> LazyFrame:
 
 def collect(frame: LazyFrame, *, sort: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
     """Bring a frame of sums over the wall: its columns as arrays, rows in the order of `sort`."""
-    schema = frame.collect_schema()
-    whole = len(sort) == 1 and schema[sort[0]].is_integer()  # NumPy orders these sooner than engines do
+    # NumPy orders whole numbers sooner than engines do.
+    whole = len(sort) == 1 and frame.collect_schema()[sort[0]].is_integer()
     eager = frame.sort(*sort).collect() if sort and not whole else frame.collect()
     columns = {name: eager[name].to_numpy() for name in eager.columns}
     if not whole:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from custrel.clv.contractual import ContractLaw, parts_of
+from custrel.clv.contractual import ContractLaw
 from custrel.stats.special import RECURRENCES, beta_mean, digamma_rising, log_beta_ratio, second_differences
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["BetaDiscreteWeibull"]
 
 HIGHEST = 345.0  # exp(345) is 1e149: beyond, S falls as exp(-alpha log u), and log u is all that is needed
-ROWS = 1024  # rows whose integrals are taken at a time: 801 nodes each
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,11 +122,8 @@ class BetaDiscreteWeibull(ContractLaw):
         From one half before `start`, as the sum over whole numbers is the integral there but for their spacing, which
         is nothing against their size.
         """
-        values = np.stack(np.broadcast_arrays(*self, age))
-        rows = values.reshape(4, -1, 1)
-        parts = [rows[:, part] for part in parts_of(rows.shape[1], ROWS)]
-        answers = [_integral(alpha, beta, c, n, start - 0.5) for alpha, beta, c, n in parts]
-        return np.concatenate(answers).reshape(values.shape[1:])
+        alpha, beta, c, age = np.broadcast_arrays(*self, age)
+        return _integral(alpha, beta, c, age, start - 0.5)
 
     @classmethod
     def starts(cls, tenures: Tenures) -> list[Self]:
@@ -181,7 +177,7 @@ def _slope_in_z(a: float | Array, z: Array, d: Array) -> Array:
 
 
 def _integral(alpha: Array, beta: Array, c: Array, age: Array, start: float) -> Array:
-    """The integral of S(age + t) / S(age) over all t from `start` on; inf where alpha c <= 1. All ``(rows, 1)``.
+    """The integral of S(age + t) / S(age) over all t from `start` on; inf where alpha c <= 1.
 
     It is taken on the scale of the power of time that S falls as, in the end or (where that is far off) from there on:
     of an integrand that hardly changes, or only falls.
@@ -189,23 +185,23 @@ def _integral(alpha: Array, beta: Array, c: Array, age: Array, start: float) -> 
     clock = _clock(c, start, age)
     u = clock.u + clock.gap
     farthest = np.log1p(np.exp(HIGHEST) / u)
-
-    def fallen(x: Array) -> Array:
-        """Logarithm of what is left of S when the logarithm of u has grown by x."""
-        return log_beta_ratio(alpha, beta + u, u * np.expm1(x))
-
     at_once = c * u * digamma_rising(beta + u, alpha)
-    far_off = (alpha * farthest + fallen(farthest) > 1) & (at_once > 1)
+    far_off = (alpha * farthest + _fallen(farthest, alpha, beta, u) > 1) & (at_once > 1)
     power = np.where(far_off, at_once, np.maximum(alpha * c, np.nextafter(1, 2)))
-
-    def against_the_power(p: Array) -> Array:
-        """At the time where the integral of the power has come to p."""
-        with np.errstate(divide="ignore"):
-            x = np.minimum(-np.log1p(-p) * c / (power - 1), farthest)
-        return np.asarray(np.exp(power / c * x + fallen(x)))
-
     survives = np.exp(log_beta_ratio(alpha, beta + clock.u, clock.gap) - alpha * clock.beyond)
-    ones = np.ones(len(alpha))
+    mean = beta_mean(_against_the_power, 1.0, 1.0, alpha, beta, c, u, power, farthest)
     with np.errstate(over="ignore"):
-        whole = survives * (age + start) / (power - 1) * beta_mean(against_the_power, ones, ones)[:, None]
+        whole = survives * (age + start) / (power - 1) * mean
     return np.asarray(np.where(alpha * c > 1, whole, np.inf))
+
+
+def _fallen(x: Array, alpha: Array, beta: Array, u: Array) -> Array:
+    """Logarithm of what is left of S when the logarithm of u has grown by x."""
+    return log_beta_ratio(alpha, beta + u, u * np.expm1(x))
+
+
+def _against_the_power(p: Array, alpha: Array, beta: Array, c: Array, u: Array, power: Array, farthest: Array) -> Array:
+    """At the time where the integral of the power has come to p."""
+    with np.errstate(divide="ignore"):
+        x = np.minimum(-np.log1p(-p) * c / (power - 1), farthest)
+    return np.asarray(np.exp(power / c * x + _fallen(x, alpha, beta, u)))

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import betainc, expit, xlog1py
 
-from custrel.clv.law import Future, PurchaseLaw, checked_watch, times_of_purchases
+from custrel.clv.law import LIMITS_OF_RATES, Future, PurchaseLaw, checked_watch, rates_of_the_living, times_of_purchases
 from custrel.clv.nbd import log_counts
 from custrel.stats.special import beta_mean, by_count, digamma_rising, expm1_ratio, log_rising
 
@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from custrel.clv.mbgnbd import MBGNBD
     from custrel.history import History, PurchaseTimes
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
 
-__all__ = ["BGNBD", "geometric"]
+__all__ = ["BGNBD", "future_by_chances", "geometric", "rate_by_last_seen"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +78,7 @@ class BGNBD(PurchaseLaw):
 
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
-            ("r", True): " (customers do not differ in how often they buy)",
-            ("r", False): " (a few customers buy nearly all, the others nothing)",
-            ("alpha", True): " (their mean rate stays, its spread vanishes)",
-            ("alpha", False): " (a few customers buy nearly all, the others nothing)",
+            **LIMITS_OF_RATES,
             ("a", False): " (nobody is seen to leave: a law without dropout fits as well)",
             (
                 "a",
@@ -152,9 +150,7 @@ class BGNBD(PurchaseLaw):
 
     def mean_purchase_rate(self, h: History) -> Array:
         """Posterior mean of the purchase rate: those who are there showed it until T, those who left until t_x."""
-        r, alpha, _, _ = self
-        alive = self.p_alive_now(h)
-        return np.asarray((r + h.x) * (alive / (alpha + h.T) + (1 - alive) / (alpha + h.t_x)))
+        return rate_by_last_seen(self, h)
 
     def mean_dropout(self, h: History) -> Array:
         """Posterior mean of the probability of leaving after a purchase: those who left took their last chance."""
@@ -213,12 +209,7 @@ class BGNBD(PurchaseLaw):
 
     def future(self, h: History, numbers: SharedNumbers) -> Future:
         """By the story: who is there buys at their own rate, and leaves after a purchase with their own probability."""
-        r, alpha, a, b = self
-        x, who = np.unique(h.x, return_inverse=True)
-        here = numbers.uniform() < self.p_alive_now(h)
-        rate = numbers.gamma(r + x)[:, who] / (alpha + h.T)
-        p = numbers.beta(a, b + x)[:, who]
-        return Future(rate, np.where(here, geometric(p, numbers.uniform()), 0))
+        return future_by_chances(self, h, numbers, before=0)
 
     def simulate(self, T: Array, rng: np.random.Generator, *, unit: str | None = None) -> PurchaseTimes:
         """New customers by the story, exactly and in continuous time.
@@ -251,6 +242,21 @@ class BGNBD(PurchaseLaw):
         rate = (h.weights @ h.x) / (h.weights @ h.T)
         spreads = ((1.0, 1.0, 2.0), (0.3, 0.5, 3.0), (3.0, 1.0, 1.0))
         return [cls(r, r / rate, a, b) for r, a, b in spreads]
+
+
+def rate_by_last_seen(law: BGNBD | MBGNBD, h: History) -> Array:
+    """Posterior mean of the purchase rate where customers leave only just after a purchase."""
+    alive = law.p_alive_now(h)
+    return np.asarray((law.r + h.x) * (alive / (law.alpha + h.T) + (1 - alive) / (law.alpha + h.t_x)))
+
+
+def future_by_chances(law: BGNBD | MBGNBD, h: History, numbers: SharedNumbers, *, before: int) -> Future:
+    """One future of each customer, who passed a chance to leave at each of x purchases, and so many before them."""
+    x, who = np.unique(h.x, return_inverse=True)
+    here = numbers.uniform() < law.p_alive_now(h)
+    rate = rates_of_the_living(law.r, law.alpha, h, numbers)
+    p = numbers.beta(law.a, law.b + x + before)[:, who]
+    return Future(rate, np.where(here, geometric(p, numbers.uniform()), 0))
 
 
 def geometric(p: Array, u: Array) -> Array:

@@ -77,10 +77,9 @@ def compare(
 
 
 def _checked_laws(laws: Any) -> list[type[PurchaseLaw]]:
-    listed = [laws] if isinstance(laws, type) or not isinstance(laws, Iterable) else list(laws)
-    single = listed[:1] == [laws]
+    listed = list(laws) if isinstance(laws, Iterable) else []
     known = [isinstance(law, type) and issubclass(law, PurchaseLaw) and not isabstract(law) for law in listed]
-    if single or not listed or not all(known):
+    if not listed or not all(known):
         raise DomainError(f"compare needs laws of purchases such as [BGNBD, ParetoNBD], the classes, got {laws!r}")
     return listed
 

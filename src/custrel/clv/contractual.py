@@ -17,19 +17,18 @@ References
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from abc import abstractmethod
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from custrel.clv.law import discount_per_unit
+from custrel.clv.law import FORGOTTEN, discount_per_unit
 from custrel.clv.tenures import Tenures, numbers, whole_periods
-from custrel.errors import ConvergenceError, DomainError, one_of
+from custrel.clv.timed import TimedLaw
+from custrel.errors import ConvergenceError, DomainError
 from custrel.fit import Fit, checked_count, checked_number, fit_law
-from custrel.history import DAYS
-from custrel.stats.family import Family
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,14 +37,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ContractLaw", "parts_of"]
 
-FORGOTTEN = 45.0  # exp(-45) is 3e-20: what comes later is worth nothing
 LONGEST = 2.0**51  # periods: up to here floats count one by one, and halves too
 ROOM = 1 << 18  # numbers held at a time where many nodes meet many customers
 NODES = 20  # of a block of whole numbers
 
 
 @dataclass(frozen=True, eq=False)
-class ContractLaw(Family, ABC):
+class ContractLaw(TimedLaw):
     """A law of contracts that are renewed from period to period; a law's file gives the abstract equations.
 
     Ages and times are whole periods, numbers or arrays, and broadcast with the parameters. A fitted law knows the
@@ -61,16 +59,6 @@ class ContractLaw(Family, ABC):
 
     alpha: float | Array
     beta: float | Array
-    unit: str | None = field(default=None, kw_only=True, repr=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.unit is not None:
-            one_of("unit", self.unit, DAYS)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The parameters as plain numbers or nested lists, and the unit where it is known."""
-        return super().to_dict() | ({} if self.unit is None else {"unit": self.unit})
 
     # -- what a law's file gives --------------------------------------------------------------------------------------
 
@@ -82,10 +70,6 @@ class ContractLaw(Family, ABC):
     @abstractmethod
     def log_conditional_survival(self, t: float | Array, age: float | Array) -> Array:
         """Logarithm of S(age + t) / S(age)."""
-
-    @abstractmethod
-    def score(self, tenures: Tenures) -> Array:
-        """Derivative of `log_likelihood` in each parameter, ``(parameters, rows)``."""
 
     @abstractmethod
     def rest(self, age: Array, start: float) -> Array:
@@ -126,11 +110,7 @@ class ContractLaw(Family, ABC):
 
     def _renewals(self, tenures: Tenures) -> Array:
         """How often each row's customers are known to have renewed, by the law's own clock."""
-        if self.unit not in {None, tenures.unit}:
-            raise DomainError(
-                f"this {type(self).__name__} counts {self.unit}s, the tenures count {tenures.unit}s: "
-                "use one unit for both"
-            )
+        self.refuse_another_unit(tenures.unit, "the tenures count")
         return tenures.age - tenures.ended
 
     # -- how long, and what that is worth -----------------------------------------------------------------------------

@@ -8,29 +8,50 @@ as P(alive) times it.
 from __future__ import annotations
 
 import itertools
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from abc import abstractmethod
+from dataclasses import dataclass, replace
 from functools import wraps
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from custrel.errors import ConvergenceError, DomainError, one_of
+from custrel.clv.timed import TimedLaw
+from custrel.errors import ConvergenceError, DomainError
 from custrel.fit import Fit, checked_history, checked_number, fit_law
 from custrel.history import DAYS, History, PurchaseTimes
-from custrel.stats.family import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
 
-__all__ = ["Future", "PurchaseLaw", "checked_watch", "discount_per_unit", "horizon_in", "times_of_purchases"]
+__all__ = [
+    "FORGOTTEN",
+    "LIMITS_OF_RATES",
+    "Future",
+    "PurchaseLaw",
+    "checked_watch",
+    "discount_per_unit",
+    "horizon_in",
+    "rates_of_the_living",
+    "times_of_purchases",
+]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
-_FORGOTTEN = 45.0  # exp(-45) is 3e-20: what comes later is worth nothing
+FORGOTTEN = 45.0  # exp(-45) is 3e-20: what comes later is worth nothing
 _LAST = 700.0  # exp(-700) is all but the smallest number there is
+
+LIMITS_OF_RATES: Mapping[tuple[str, bool], str] = MappingProxyType(
+    {
+        ("r", True): " (customers do not differ in how often they buy)",
+        ("r", False): " (a few customers buy nearly all, the others nothing)",
+        ("alpha", True): " (their mean rate stays, its spread vanishes)",
+        ("alpha", False): " (a few customers buy nearly all, the others nothing)",
+    }
+)
+"""What it means when a parameter of purchase rates that are Gamma(r, alpha) runs to infinity, or to zero."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,42 +88,22 @@ class Future:
 
 
 @dataclass(frozen=True, eq=False)
-class PurchaseLaw(Family, ABC):
+class PurchaseLaw(TimedLaw):
     """A law of repeat purchases in continuous time; a law's file gives the abstract equations.
 
     Wherever a history `h` is taken, the answer has the shape ``(customers,)``, or ``(draws, customers)`` where the
     parameters are draws. A fitted law knows the unit of its times and refuses a history in another one; a law made from
     numbers takes the unit of any history for its own.
-
-    Parameters
-    ----------
-    unit
-        Unit of the law's times, None if it was not said.
     """
-
-    unit: str | None = field(default=None, kw_only=True, repr=False)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in _OF_A_HISTORY & vars(cls).keys():
             setattr(cls, name, _in_one_unit(vars(cls)[name]))
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.unit is not None:
-            one_of("unit", self.unit, DAYS)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The parameters as plain numbers or nested lists, and the unit where it is known."""
-        return super().to_dict() | ({} if self.unit is None else {"unit": self.unit})
-
     @abstractmethod
     def log_likelihood(self, h: History) -> Array:
         """Log-likelihood of each row of the history."""
-
-    @abstractmethod
-    def score(self, h: History) -> Array:
-        """Its derivative in each parameter, ``(parameters, customers)``."""
 
     @abstractmethod
     def p_alive_now(self, h: History) -> Array:
@@ -244,7 +245,8 @@ class PurchaseLaw(Family, ABC):
             now = self._of_the_living(h, lambda law: law.probability_of_new(n, t), n, t)
             return np.asarray(alive * now + (1 - alive) * (n == 0))
         later = self._of_the_living(h, lambda law: law.probability_later_of_new(n, t, np.asarray(since)), n, t, since)
-        return np.asarray(alive * later + (1 - self.p_alive(h, since)) * (n == 0))
+        stays = self._of_the_living(h, lambda law: law.survival_of_new(since), since)
+        return np.asarray(alive * later + (1 - alive * stays) * (n == 0))
 
     def discounted_expected_purchases(
         self, h: History, t: float | str | Array, *, annual_discount_rate: float
@@ -276,12 +278,18 @@ class PurchaseLaw(Family, ABC):
         last = np.minimum(t, _LAST / delta)
         total = np.exp(-delta * last) * self.expected_purchases_of_new(last)
         scale = np.asarray(self.time_scale)
-        widest = np.log1p(np.minimum(t, _FORGOTTEN / delta) / scale)
+        widest = np.log1p(np.minimum(t, FORGOTTEN / delta) / scale)
         for node, weight in zip((_NODES + 1) / 2, _WEIGHTS / 2, strict=True):
             s = scale * np.expm1(node * widest)
             share = weight * widest * delta * (s + scale) * np.exp(-delta * s)
             total = total + share * self.expected_purchases_of_new(s)
         return np.asarray(total)
+
+
+def rates_of_the_living(r: float | Array, alpha: float | Array, h: History, numbers: SharedNumbers) -> Array:
+    """Each customer's rate of purchases in each draw, made once for all who bought equally often."""
+    x, who = np.unique(h.x, return_inverse=True)
+    return np.asarray(numbers.gamma(r + x)[:, who] / (alpha + h.T))
 
 
 def _if_alive(alive: Array, living: Array) -> Array:
@@ -326,10 +334,7 @@ def _in_one_unit(equation: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(equation)
     def checked(self: PurchaseLaw, h: History, *others: Any) -> Any:
-        if self.unit not in {None, h.unit}:
-            raise DomainError(
-                f"this {type(self).__name__} counts {self.unit}s, the history counts {h.unit}s: use one unit for both"
-            )
+        self.refuse_another_unit(h.unit, "the history counts")
         return equation(self, h, *others)
 
     return checked

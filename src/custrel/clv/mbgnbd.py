@@ -27,13 +27,14 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import expit
 
-from custrel.clv.bgnbd import BGNBD, geometric
-from custrel.clv.law import Future, PurchaseLaw, checked_watch, times_of_purchases
+from custrel.clv.bgnbd import BGNBD, future_by_chances, geometric, rate_by_last_seen
+from custrel.clv.law import PurchaseLaw, checked_watch, times_of_purchases
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from custrel.clv.law import Future
     from custrel.history import History, PurchaseTimes
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
@@ -142,9 +143,7 @@ class MBGNBD(PurchaseLaw):
 
     def mean_purchase_rate(self, h: History) -> Array:
         """Posterior mean of the purchase rate: those who are there showed it until T, those who left until t_x."""
-        r, alpha, _, _ = self
-        alive = self.p_alive_now(h)
-        return np.asarray((r + h.x) * (alive / (alpha + h.T) + (1 - alive) / (alpha + h.t_x)))
+        return rate_by_last_seen(self, h)
 
     def mean_dropout(self, h: History) -> Array:
         """Posterior mean of the probability of leaving after a purchase: those who left took their last chance."""
@@ -178,12 +177,7 @@ class MBGNBD(PurchaseLaw):
 
     def future(self, h: History, numbers: SharedNumbers) -> Future:
         """By the story: who is there buys at their own rate, and leaves after a purchase with their own probability."""
-        r, alpha, a, b = self
-        x, who = np.unique(h.x, return_inverse=True)
-        here = numbers.uniform() < self.p_alive_now(h)
-        rate = numbers.gamma(r + x)[:, who] / (alpha + h.T)
-        p = numbers.beta(a, b + x + 1)[:, who]
-        return Future(rate, np.where(here, geometric(p, numbers.uniform()), 0))
+        return future_by_chances(self, h, numbers, before=1)
 
     def simulate(self, T: Array, rng: np.random.Generator, *, unit: str | None = None) -> PurchaseTimes:
         """New customers by the story, exactly and in continuous time; parameters as for `BGNBD.simulate`.
@@ -202,7 +196,5 @@ class MBGNBD(PurchaseLaw):
 
     @classmethod
     def starts(cls, h: History) -> list[Self]:
-        """The mean rate of the data with several spreads, and several ways to leave."""
-        rate = (h.weights @ h.x) / (h.weights @ h.T)
-        spreads = ((1.0, 1.0, 2.0), (0.3, 0.5, 3.0), (3.0, 1.0, 1.0))
-        return [cls(r, r / rate, a, b) for r, a, b in spreads]
+        """Those of the BG/NBD."""
+        return [cls(*start) for start in BGNBD.starts(h)]

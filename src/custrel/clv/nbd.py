@@ -17,13 +17,12 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from scipy.special import gammaln, xlogy
 
-from custrel.clv.law import Future, PurchaseLaw, checked_watch, times_of_purchases
+from custrel.clv.law import LIMITS_OF_RATES, Future, PurchaseLaw, checked_watch, rates_of_the_living, times_of_purchases
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
 if TYPE_CHECKING:
@@ -69,14 +68,7 @@ class NBD(PurchaseLaw):
     r: float | Array
     alpha: float | Array
 
-    limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
-        {
-            ("r", True): " (customers do not differ in how often they buy)",
-            ("r", False): " (a few customers buy nearly all, the others nothing)",
-            ("alpha", True): " (their mean rate stays, its spread vanishes)",
-            ("alpha", False): " (a few customers buy nearly all, the others nothing)",
-        }
-    )
+    limits: ClassVar[Mapping[tuple[str, bool], str]] = LIMITS_OF_RATES
 
     def log_likelihood(self, h: History) -> Array:
         """Equation (11) of [2]_ averaged over the rates: of the times of purchases, comparable with all other laws."""
@@ -138,8 +130,7 @@ class NBD(PurchaseLaw):
 
     def future(self, h: History, numbers: SharedNumbers) -> Future:
         """By the story: each buys at their own rate, for ever."""
-        x, who = np.unique(h.x, return_inverse=True)
-        rate = numbers.gamma(self.r + x)[:, who] / (self.alpha + h.T)
+        rate = rates_of_the_living(self.r, self.alpha, h, numbers)
         return Future(rate, np.full(rate.shape, np.inf))
 
     def simulate(self, T: Array, rng: np.random.Generator, *, unit: str | None = None) -> PurchaseTimes:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import expit
 
-from custrel.clv.law import Future, PurchaseLaw, checked_watch, times_of_purchases
+from custrel.clv.law import LIMITS_OF_RATES, Future, PurchaseLaw, checked_watch, rates_of_the_living, times_of_purchases
 from custrel.clv.nbd import log_counts
 from custrel.stats.quadrature import hill_integral
 from custrel.stats.special import by_count, digamma_rising, expm1_ratio, log_rising
@@ -82,10 +82,7 @@ class ParetoNBD(PurchaseLaw):
 
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
-            ("r", True): " (customers do not differ in how often they buy)",
-            ("r", False): " (a few customers buy nearly all, the others nothing)",
-            ("alpha", True): " (their mean rate stays, its spread vanishes)",
-            ("alpha", False): " (a few customers buy nearly all, the others nothing)",
+            **LIMITS_OF_RATES,
             ("s", True): " (all leave at one rate)",
             ("s", False): " (nobody is seen to leave: a law without dropout fits as well)",
             ("beta", True): " (nobody is seen to leave, or all leave at one rate)",
@@ -216,9 +213,8 @@ class ParetoNBD(PurchaseLaw):
     def future(self, h: History, numbers: SharedNumbers) -> Future:
         """By the story: who is there buys at their own rate, and leaves at a moment of their own."""
         r, alpha, s, beta = self
-        x, who = np.unique(h.x, return_inverse=True)
         here = numbers.uniform() < self.p_alive_now(h)
-        rate = numbers.gamma(r + x)[:, who] / (alpha + h.T)
+        rate = rates_of_the_living(r, alpha, h, numbers)
         with np.errstate(divide="ignore", over="ignore"):  # a rate of leaving of 0 never leaves
             leaves = numbers.exponential() * (beta + h.T) / numbers.gamma(s)
         return Future(rate, np.where(here, np.inf, 0.0), leaves)

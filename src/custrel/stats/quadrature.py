@@ -72,9 +72,8 @@ def hill_integral(
     (array([2.]), array([1.]))
     """
     height = hill(top, *rows)[0]
-    left, right = (_cut(hill, slope, end, top, height, rows) for end in span)
-    width = right - left
-    change = 2 * height - hill(left, *rows)[0] - hill(right, *rows)[0]
+    (left, rise), (right, fall) = (_cut(hill, slope, end, top, height, rows) for end in span)
+    width, change = right - left, rise + fall
     answers: list[Array] = []
     for nodes, some in _by_effort(width, change):
         part = tuple(one[some] for one in rows)
@@ -107,11 +106,13 @@ def _cut(
     top: Array,
     height: Array,
     rows: tuple[Array, ...],
-) -> Array:
-    """The end of the span, or where the hill has fallen by `FALL` on that side: Newton's steps from outside."""
-    low = np.flatnonzero(hill(end, *rows)[0] < height - FALL)
+) -> tuple[Array, Array]:
+    """The end of the span, or where the hill has fallen by `FALL` on that side; and by how much it has fallen there."""
+    fall = height - hill(end, *rows)[0]
+    low = np.flatnonzero(fall > FALL)
     if not low.size:
-        return end
+        return end, fall
+    # Newton's steps from outside never pass by.
     u, part, floor = end[low], tuple(one[low] for one in rows), height[low] - FALL
     moving = np.ones(low.size, dtype=np.bool_)
     for _ in range(200):
@@ -121,8 +122,8 @@ def _cut(
         if not moving.any():
             break
     cut = end.copy()
-    cut[low] = u
-    return cut
+    cut[low], fall[low] = u, height[low] - hill(u, *part)[0]
+    return cut, fall
 
 
 def _by_effort(width: Array, change: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
