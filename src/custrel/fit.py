@@ -99,6 +99,8 @@ class Fit(Generic[Law]):
         Unit of time of the history that was fitted.
     like
         The library whose frames answers leave as.
+    chosen
+        How many numbers beside the parameters were chosen by likelihood; `aic` and `bic` count them.
 
     Examples
     --------
@@ -118,6 +120,7 @@ class Fit(Generic[Law]):
     diagnosis: Diagnosis
     unit: str = "week"
     like: str = "pandas"
+    chosen: int = 0
 
     def __post_init__(self) -> None:
         k = len(self.model.names())
@@ -158,12 +161,12 @@ class Fit(Generic[Law]):
     @property
     def aic(self) -> float:
         """Akaike's information criterion, smaller is better."""
-        return 2 * self.parameters.size - 2 * self.log_likelihood
+        return 2 * (self.parameters.size + self.chosen) - 2 * self.log_likelihood
 
     @property
     def bic(self) -> float:
         """Bayesian information criterion with n = customers, smaller is better."""
-        return float(np.log(self.n)) * self.parameters.size - 2 * self.log_likelihood
+        return float(np.log(self.n)) * (self.parameters.size + self.chosen) - 2 * self.log_likelihood
 
     def table(self, *, level: float = 0.95) -> Any:
         """The parameters with their doubt, a row each, as a frame of the caller's library.
@@ -267,22 +270,22 @@ def checked_history(h: Any, *, law: str) -> History:
 class _Likelihood(Hill):
     """The mean log-likelihood of a law on the log scale of its parameters, its blocks summed by several threads."""
 
-    def __init__(self, law: type[Any], data: History, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, law: Any, data: History, pool: ThreadPoolExecutor) -> None:
         self.law, self.customers = law, data.customers
         self.blocks = list(data.blocks(BLOCK))
         self.each = pool.map if len(self.blocks) > 1 else map
 
     def value(self, position: Array) -> float:
-        model = self.law.from_log(position)
+        model = self.law.at_log(position)
         return float(sum(self.each(lambda h: h.weights @ model.log_likelihood(h), self.blocks)) / self.customers)
 
     def gradient(self, position: Array) -> Array:
-        model = self.law.from_log(position)
+        model = self.law.at_log(position)
         score = sum(self.each(lambda h: model.score(h) @ h.weights, self.blocks))
         return np.asarray(np.exp(position) * score / self.customers)
 
     def slope(self, position: Array) -> tuple[Array, Array]:
-        model, scale = self.law.from_log(position), np.exp(position)
+        model, scale = self.law.at_log(position), np.exp(position)
         sums = [self._sums(model.score(h), h.weights) for h in self.blocks]
         gradient, outer = (sum(parts) / self.customers for parts in zip(*sums, strict=True))
         gradient = np.asarray(scale * gradient)
@@ -309,8 +312,8 @@ def fit_law(law: type[Law], data: History, starts: Sequence[Law], findings: tupl
         What the law found in the data beforehand.
     """
     with ThreadPoolExecutor() as pool:
-        hill = _Likelihood(law, data, pool)
-        foothill = _Likelihood(law, _sampled(data), pool) if len(data) > 2 * SAMPLE else None
+        hill = _Likelihood(starts[0], data, pool)
+        foothill = _Likelihood(starts[0], _sampled(data), pool) if len(data) > 2 * SAMPLE else None
         peak = maximise(hill, [start.to_log() for start in starts], foothill=foothill)
     n, is_peak = round(data.customers), peak.is_peak and _is_sharp(peak, data.customers)
     size = float(np.abs(peak.gradient).max())

@@ -57,7 +57,8 @@ class History:
     n
         How many customers share the row, 1 if not given; `distinct` sets it.
     log_gaps
-        Sum of the logarithms of the times between purchases, which laws of regular purchasing need.
+        Sum of the logarithms of the times between purchases, the first purchase included; laws of regular purchasing
+        need it.
     unit
         Unit of t_x and T: day, week, month, year or hour.
     grain
@@ -317,15 +318,36 @@ class PurchaseTimes:
         kept = position < purchases[self.customer]
         return replace(self, customer=self.customer[kept], time=self.time[kept])
 
-    def history(self, until: float | Array | None = None) -> History:
-        """The history as seen at that time since each first purchase; at T if not given."""
+    def history(self, until: float | Array | None = None, *, log_gaps: bool = False) -> History:
+        """The history as seen at that time since each first purchase; at T if not given.
+
+        Parameters
+        ----------
+        until
+            When it is seen.
+        log_gaps
+            Whether it carries the sum of the logarithms of the times between purchases.
+
+        Examples
+        --------
+        >>> times = PurchaseTimes(customer=np.array([0, 0]), time=np.array([2.0, 5.0]), T=np.array([9.0, 9.0]))
+        >>> times.history(log_gaps=True).log_gaps.round(4)  # log 2 + log 3
+        array([1.7918, 0.    ])
+        """
         T = self.T if until is None else np.broadcast_to(np.asarray(until, dtype=float), self.T.shape)
         seen = self.time <= T[self.customer]
         customer, time = self.customer[seen], self.time[seen]
         t_x = np.zeros(self.T.size)
         np.maximum.at(t_x, customer, time)
         x = np.bincount(customer, minlength=self.T.size).astype(np.float64)
-        return History(x=x, t_x=t_x, T=T, unit=self.unit, grain="microsecond")
+        sums = _sums_of_log_gaps(customer, time, self.T.size) if log_gaps else None
+        return History(x=x, t_x=t_x, T=T, log_gaps=sums, unit=self.unit, grain="microsecond")
+
+
+def _sums_of_log_gaps(customer: NDArray[np.intp], time: Array, customers: int) -> Array:
+    first = np.diff(customer, prepend=-1) != 0
+    gaps = time - np.where(first, 0.0, np.roll(time, 1))
+    return np.bincount(customer, weights=np.log(gaps), minlength=customers).astype(np.float64)
 
 
 def _numbers(name: str, given: ArrayLike) -> Array:

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from functools import wraps
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from custrel.history import DAYS, History, PurchaseTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from numpy.typing import NDArray
 
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
@@ -35,8 +37,10 @@ __all__ = [
     "checked_watch",
     "discount_per_unit",
     "horizon_in",
+    "log_gaps_of",
     "rates_of_the_living",
     "times_of_purchases",
+    "times_with_gaps",
 ]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
@@ -95,6 +99,9 @@ class PurchaseLaw(TimedLaw):
     parameters are draws. A fitted law knows the unit of its times and refuses a history in another one; a law made from
     numbers takes the unit of any history for its own.
     """
+
+    needs_log_gaps: ClassVar[bool] = False
+    """Whether the times between purchases tell the law more than their number and the last one do."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -169,11 +176,18 @@ class PurchaseLaw(TimedLaw):
         ConvergenceError
             If the likelihood has no peak; the message says why.
         """
-        data = checked_history(h, law=cls.__name__).distinct()
+        data = cls._told_by(h)
+        return fit_law(cls, data, [replace(start, unit=data.unit) for start in cls.starts(data)])
+
+    @classmethod
+    def _told_by(cls, h: History) -> History:
+        """What the history tells this law, equal rows summed."""
+        told = checked_history(h, law=cls.__name__)
+        data = (told if cls.needs_log_gaps else replace(told, log_gaps=None)).distinct()
         if not np.any(data.x > 0):
             nobody = f"none of {h.customers:,.0f} customers bought twice"
             raise ConvergenceError(f"{cls.__name__}: {nobody}, so nothing tells how often they buy or when they leave")
-        return fit_law(cls, data, [replace(start, unit=data.unit) for start in cls.starts(data)])
+        return data
 
     def p_alive(self, h: History, t: float | str | Array = 0.0) -> Array:
         """Probability that the customer has not left by T, or by a time t after T.
@@ -218,11 +232,15 @@ class PurchaseLaw(TimedLaw):
         return _if_alive(self.p_alive_now(h), self._of_the_living(h, lambda law: law.expected_purchases_of_new(t), t))
 
     def _of_the_living(self, h: History, quantity: Callable[[PurchaseLaw], Array], *asked: float | Array) -> Array:
-        """A quantity of `living(h)`, evaluated once for all customers of equal x and T, on which alone it depends."""
+        """A quantity of `living(h)`, evaluated once for all customers whose `living` is the same."""
         if any(np.shape(value)[-1:] not in {(), (1,)} for value in (*self, *asked)):  # each customer has their own
             return quantity(self.living(h))
-        alike, rows = replace(h, t_x=np.where(h.x > 0, h.T, 0.0), log_gaps=None).collapse()
+        alike, rows = self.alike(h)
         return np.asarray(quantity(self.living(alike))[..., rows])
+
+    def alike(self, h: History) -> tuple[History, NDArray[np.intp]]:
+        """A row for all customers whose `living` is the same, and each one's row: x and T alone decide it."""
+        return replace(h, t_x=np.where(h.x > 0, h.T, 0.0), log_gaps=None).collapse()
 
     def probability(
         self, n: int | Array, h: History, t: float | str | Array, *, since: float | str | Array = 0.0
@@ -323,6 +341,34 @@ def times_of_purchases(
     customer = np.repeat(np.arange(T.size), bought)
     time = rng.random(customer.size) * here[customer]
     return PurchaseTimes(customer, time[np.lexsort((time, customer))], T, unit or "week")
+
+
+def times_with_gaps(
+    shape: Array, rate: Array, here: Array, rng: np.random.Generator, *, T: Array, unit: str | None
+) -> PurchaseTimes:
+    """Purchases of customers whose times between purchases are Gamma(shape, rate), for as long as they are here."""
+    who, time = np.arange(T.size), np.zeros(T.size)
+    customers, times = [who[:0]], [time[:0]]
+    while who.size:
+        with np.errstate(divide="ignore", over="ignore"):  # a rate of 0 never buys
+            time = time + rng.standard_gamma(shape[who]) / rate[who]
+        happens = time <= here[who]
+        who, time = who[happens], time[happens]
+        customers.append(who)
+        times.append(time)
+    customer, moment = np.concatenate(customers), np.concatenate(times)
+    order = np.argsort(customer, kind="stable")  # each customer's purchases came in order
+    return PurchaseTimes(customer[order], moment[order], T, unit or "week")
+
+
+def log_gaps_of(h: History, law: str) -> Array:
+    """The sum of the logarithms of the times between purchases, without which a law of regular purchases is blind."""
+    if h.log_gaps is None:
+        raise DomainError(
+            f"{law} needs the sum of the logarithms of the times between purchases, which this history does not carry: "
+            "make it with log.history(..., log_gaps=True)"
+        )
+    return h.log_gaps
 
 
 _OF_A_HISTORY = {"log_likelihood", "score", "p_alive_now", "living", "mean_purchase_rate", "mean_dropout", "future"}
