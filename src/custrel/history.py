@@ -33,6 +33,7 @@ DAYS: Mapping[str, float] = MappingProxyType(
 )
 """Length of each unit in days; a year is 365.25 days, a month a twelfth of it."""
 
+_SAMPLE = 1 << 14  # rows that tell whether there are equal ones
 _MANY = 1 << 20  # three whole numbers below this fit into one of 64 bits
 
 _PER_CUSTOMER = ("customer_id", "x", "t_x", "T", "spend", "n", "log_gaps")
@@ -158,8 +159,17 @@ class History:
         """
         chosen = np.asarray(rows) if isinstance(rows, list) else rows
         known = {name: column for name in _PER_CUSTOMER if (column := getattr(self, name)) is not None}
-        picked: dict[str, Any] = {name: column[chosen] for name, column in known.items()}
-        return replace(self, **picked)
+        picked = {name: column[chosen] for name, column in known.items()}
+        if np.ndim(picked["x"]) != 1:
+            raise DomainError(f"take: rows must be a mask, a slice or a list of indices, got {rows!r:.80}")
+        return self._with(picked)
+
+    def _with(self, columns: dict[str, NDArray[Any] | None]) -> Self:
+        """The same with other columns, which hold rows of this history and so need not be checked again."""
+        twin = object.__new__(type(self))
+        frozen = {name: None if column is None else _frozen(column) for name, column in columns.items()}
+        twin.__dict__.update(self.__dict__ | frozen | {"counts": dict(self.counts)})
+        return twin
 
     def blocks(self, size: int) -> Iterator[Self]:
         """The history in consecutive pieces of at most `size` rows."""
@@ -168,16 +178,29 @@ class History:
     def distinct(self) -> Self:
         """Equal histories as one row with their number in `n`: all that a likelihood of purchases needs.
 
-        Whole-day data shrink three- to fifty-fold. Who is who, and what they spent, is left behind.
+        Whole-day data shrink three- to fifty-fold. Who is who, and what they spent, is left behind. Where none of
+        16,384 rows equals another, as with times in continuous time, rows stay as they are.
 
         >>> h = History(x=[0, 2, 0], t_x=[0, 3, 0], T=[4, 4, 4]).distinct()
         >>> h.x, h.n
         (array([0., 2.]), array([2., 1.]))
         """
+        if not self._repeats():
+            return self._with({"n": self.weights, "spend": None, "customer_id": np.arange(len(self))})
+        key = None if self.n is not None else self._key()
+        return self.collapse()[0] if key is None else self._distinct_by(np.sort(key))
+
+    def _key(self) -> NDArray[np.int64] | None:
+        """One whole number for x, t_x and T; None where they are not whole numbers of grains, or there are gaps."""
+        if self.log_gaps is not None:
+            return None
         x, t_x, T = (self._on_grid(column) for column in (self.x, self.t_x, self.T))
-        if self.n is not None or self.log_gaps is not None or x is None or t_x is None or T is None:
-            return self.collapse()[0]
-        return self._distinct_on_grid(x, t_x, T)
+        return None if x is None or t_x is None or T is None else (x * _MANY + t_x) * _MANY + T
+
+    def _repeats(self) -> bool:
+        """Whether equal rows are to be found: among many rows a sample tells, and to sort them all costs more."""
+        some = self.take(slice(None, None, max(1, len(self) // _SAMPLE)))
+        return len(some) < _SAMPLE or len(some.collapse()[0]) < len(some)
 
     def _on_grid(self, column: Array) -> NDArray[np.int64] | None:
         """Counts, or times as whole numbers of grains; None where they are not exactly that, or too many."""
@@ -186,16 +209,15 @@ class History:
         exact = codes.max(initial=0) < _MANY and np.array_equal(codes / per_unit, column)
         return codes.astype(np.int64) if exact else None
 
-    def _distinct_on_grid(self, x: NDArray[np.int64], t_x: NDArray[np.int64], T: NDArray[np.int64]) -> Self:
-        """One sort of one whole number a customer, read back as its parts: ten times quicker than sorting rows."""
+    def _distinct_by(self, key: NDArray[np.int64]) -> Self:
+        """Sorted keys read back as their parts: ten times quicker than sorting rows."""
         per_unit = DAYS[self.unit] / DAYS.get(self.grain, 1.0)
-        key = np.sort((x * _MANY + t_x) * _MANY + T)
         starts = np.flatnonzero(np.diff(key, prepend=-1))
         n = np.diff(starts, append=key.size)
         rest, T = np.divmod(key[starts], _MANY)
         x, t_x = np.divmod(rest, _MANY)
-        counts, last, watched = x.astype(np.float64), t_x / per_unit, T / per_unit
-        return replace(self, x=counts, t_x=last, T=watched, n=n, spend=None, customer_id=None)
+        numbers = {"x": x.astype(np.float64), "t_x": t_x / per_unit, "T": T / per_unit, "n": n.astype(np.float64)}
+        return self._with({**numbers, "spend": None, "customer_id": np.arange(n.size)})
 
     def collapse(self) -> tuple[Self, NDArray[np.intp]]:
         """The distinct histories, and for each customer the row that holds theirs: ``distinct.take(rows)`` is h.
@@ -203,11 +225,12 @@ class History:
         >>> History(x=[0, 2, 0], t_x=[0, 3, 0], T=[4, 4, 4]).collapse()[1]
         array([0, 1, 0])
         """
-        first, rows, n = _groups((self.x, self.t_x, self.T, self.log_gaps))
+        key = self._key()
+        first, rows, n = _groups((self.x, self.t_x, self.T, self.log_gaps) if key is None else (key,))
         if self.n is not None:
             n = np.bincount(rows, weights=self.n, minlength=len(first))
-        bare = replace(self, spend=None, customer_id=None)
-        return replace(bare.take(first), n=n.astype(float), customer_id=None), rows
+        found = self.take(first)
+        return found._with({"n": n.astype(np.float64), "spend": None, "customer_id": np.arange(len(first))}), rows  # noqa: SLF001
 
     def to_frame(self) -> Any:
         """The history as a frame of the caller's library: customer_id, x, t_x, T, and spend where it is known.
@@ -389,10 +412,10 @@ def _refuse_impossible_rows(h: History) -> None:
             )
 
 
-def _groups(columns: tuple[Array | None, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def _groups(columns: tuple[NDArray[Any] | None, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """First row of each group of equal rows, each row's group, each group's size; groups in order of the columns."""
     given = [column for column in columns if column is not None]
-    order = np.lexsort(given[::-1])
+    order = np.argsort(given[0]) if len(given) == 1 else np.lexsort(given[::-1])
     new = np.zeros(order.size, dtype=bool)
     new[:1] = True
     for column in given:

@@ -22,11 +22,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from scipy.special import betainc, expit, xlog1py
+from scipy.special import betainc, xlog1py
 
 from custrel.clv.law import LIMITS_OF_RATES, Future, PurchaseLaw, checked_watch, rates_of_the_living, times_of_purchases
 from custrel.clv.nbd import log_counts
-from custrel.stats.special import beta_mean, by_count, digamma_rising, expm1_ratio, log_rising
+from custrel.stats.special import add_logs, beta_mean, by_count, digamma_rising, expm1_ratio, log_rising, logistic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,15 @@ if TYPE_CHECKING:
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
 
-__all__ = ["BGNBD", "future_by_chances", "geometric", "rate_by_last_seen"]
+__all__ = [
+    "BGNBD",
+    "future_by_chances",
+    "geometric",
+    "log_likelihood_by_chances",
+    "log_odds_of_having_left",
+    "rate_by_last_seen",
+    "score_by_chances",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,35 +99,11 @@ class BGNBD(PurchaseLaw):
 
     def log_likelihood(self, h: History) -> Array:
         """Equation (6) of [1]_: still there and silent since t_x, or left just after the last purchase."""
-        r, alpha, a, b = self
-        x, t_x, T = h.x, h.t_x, h.T
-        chances = by_count(log_rising, r, x) + by_count(log_rising, b, x) - by_count(log_rising, a + b, x)
-        stays = -x * np.log(alpha + T) - r * np.log1p(T / alpha)
-        left = np.log(a / (b + np.maximum(x, 1) - 1)) - x * np.log(alpha + t_x) - r * np.log1p(t_x / alpha)
-        return np.asarray(chances + np.logaddexp(stays, np.where(x > 0, left, -np.inf)))
-
-    def _log_odds_of_having_left(self, h: History) -> tuple[Array, Array]:
-        """z: left just after the last purchase, against stayed and bought nothing; and the log of how long that is."""
-        r, alpha, a, b = self
-        x, t_x, T = h.x, h.t_x, h.T
-        silence = np.log1p((T - t_x) / (alpha + t_x))
-        return np.where(x > 0, np.log(a / (b + np.maximum(x, 1) - 1)) + (r + x) * silence, -np.inf), silence
+        return log_likelihood_by_chances(self, h, before=0)
 
     def score(self, h: History) -> Array:
         """Derivatives of equation (6) in r, alpha, a, b, for parameters that are numbers."""
-        r, alpha, a, b = self
-        x, t_x, T = h.x, h.t_x, h.T
-        z, silence = self._log_odds_of_having_left(h)
-        left = expit(z)
-        chances = by_count(digamma_rising, a + b, x)
-        return np.stack(
-            [
-                by_count(digamma_rising, r, x) - np.log1p(T / alpha) + left * silence,
-                (r * T / alpha - x - left * (r + x) * (T - t_x) / (alpha + t_x)) / (alpha + T),
-                left / a - chances,
-                by_count(digamma_rising, b, x) - chances - left / (b + np.maximum(x, 1) - 1),
-            ]
-        )
+        return score_by_chances(self, h, before=0)
 
     def p_alive_now(self, h: History) -> Array:
         """Probability that the customer has not left by T (Fader, Hardie & Lee 2008, note 021).
@@ -133,7 +117,7 @@ class BGNBD(PurchaseLaw):
         >>> law.p_alive(History(x=[2, 0], t_x=[30.43, 0], T=[38.86, 38.86])).round(3)
         array([0.727, 1.   ])
         """
-        return np.asarray(expit(-self._log_odds_of_having_left(h)[0]))
+        return logistic(-log_odds_of_having_left(self, h, before=0))
 
     def living(self, h: History) -> BGNBD:
         """Purchases add to r and time to alpha; each of the x chances to leave that was not taken adds to b."""
@@ -242,6 +226,55 @@ class BGNBD(PurchaseLaw):
         rate = (h.weights @ h.x) / (h.weights @ h.T)
         spreads = ((1.0, 1.0, 2.0), (0.3, 0.5, 3.0), (3.0, 1.0, 1.0))
         return [cls(r, r / rate, a, b) for r, a, b in spreads]
+
+
+def log_likelihood_by_chances(law: BGNBD | MBGNBD, h: History, *, before: int) -> Array:
+    """Of purchases at random by customers who passed a chance to leave at each, and so many before the first repeat."""
+    r, alpha, a, b = law
+    x, t_x, T = h.x, h.t_x, h.T
+    passed, last = by_count(lambda *given: _chances(*given, before), (r, a, b), x)
+    stays = -x * np.log(alpha + T) - r * np.log1p(T / alpha)
+    left = last - x * np.log(alpha + t_x) - r * np.log1p(t_x / alpha)
+    return np.asarray(passed + add_logs(stays, left))
+
+
+def _chances(r: float | Array, a: float | Array, b: float | Array, x: Array, before: int) -> Array:
+    """Log of (r)_x and of m chances passed, (b)_m / (a + b)_m; and of the last one taken instead, a / (b + m - 1)."""
+    m = x + before
+    passed = log_rising(r, x) + log_rising(b, m) - log_rising(a + b, m)
+    return np.stack(np.broadcast_arrays(passed, np.where(m > 0, np.log(a / (b + np.maximum(m, 1) - 1)), -np.inf)))
+
+
+def log_odds_of_having_left(law: BGNBD | MBGNBD, h: History, *, before: int) -> Array:
+    """Left just after the last purchase, against stayed and bought nothing since."""
+    r, alpha, a, b = law
+    _, last = by_count(lambda *given: _chances(*given, before), (r, a, b), h.x)
+    return np.asarray(last + (r + h.x) * np.log1p((h.T - h.t_x) / (alpha + h.t_x)))
+
+
+def score_by_chances(law: BGNBD | MBGNBD, h: History, *, before: int) -> Array:
+    """Derivatives of `log_likelihood_by_chances` in r, alpha, a, b."""
+    r, alpha, a, b = law
+    x, t_x, T = h.x, h.t_x, h.T
+    silence = np.log1p((T - t_x) / (alpha + t_x))
+    last, in_r, in_a, in_b, less = by_count(lambda *given: _slopes_of_chances(*given, before), (r, a, b), x)
+    left = logistic(last + (r + x) * silence)
+    return np.stack(
+        [
+            in_r - np.log1p(T / alpha) + left * silence,
+            (r * T / alpha - x - left * (r + x) * (T - t_x) / (alpha + t_x)) / (alpha + T),
+            left / a - in_a,
+            in_b - left * less,
+        ]
+    )
+
+
+def _slopes_of_chances(r: float, a: float, b: float, x: Array, before: int) -> Array:
+    """The last chance of `_chances`; derivatives of those passed in r, -a and b, and of the last one in -b."""
+    m = x + before
+    leaves = digamma_rising(a + b, m)
+    _, last = _chances(r, a, b, x, before)
+    return np.stack([last, digamma_rising(r, x), leaves, digamma_rising(b, m) - leaves, 1 / (b + np.maximum(m, 1) - 1)])
 
 
 def rate_by_last_seen(law: BGNBD | MBGNBD, h: History) -> Array:

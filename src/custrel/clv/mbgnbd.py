@@ -25,11 +25,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from scipy.special import expit
 
-from custrel.clv.bgnbd import BGNBD, future_by_chances, geometric, rate_by_last_seen
+from custrel.clv.bgnbd import (
+    BGNBD,
+    future_by_chances,
+    geometric,
+    log_likelihood_by_chances,
+    log_odds_of_having_left,
+    rate_by_last_seen,
+    score_by_chances,
+)
 from custrel.clv.law import PurchaseLaw, checked_watch, times_of_purchases
-from custrel.stats.special import by_count, digamma_rising, log_rising
+from custrel.stats.special import logistic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,34 +90,11 @@ class MBGNBD(PurchaseLaw):
 
     def log_likelihood(self, h: History) -> Array:
         """Equation (5) of [1]_: still there and silent since t_x, or left just after the last purchase."""
-        r, alpha, a, b = self
-        x, t_x, T = h.x, h.t_x, h.T
-        chances = by_count(log_rising, r, x) + by_count(log_rising, b, x + 1) - by_count(log_rising, a + b, x + 1)
-        stays = -x * np.log(alpha + T) - r * np.log1p(T / alpha)
-        left = np.log(a / (b + x)) - x * np.log(alpha + t_x) - r * np.log1p(t_x / alpha)
-        return np.asarray(chances + np.logaddexp(stays, left))
-
-    def _log_odds_of_having_left(self, h: History) -> tuple[Array, Array]:
-        """z: left just after the last purchase, against stayed and bought nothing; and the log of how long that is."""
-        r, alpha, a, b = self
-        silence = np.log1p((h.T - h.t_x) / (alpha + h.t_x))
-        return np.log(a / (b + h.x)) + (r + h.x) * silence, silence
+        return log_likelihood_by_chances(self, h, before=1)
 
     def score(self, h: History) -> Array:
         """Derivatives of equation (5) in r, alpha, a, b, for parameters that are numbers."""
-        r, alpha, a, b = self
-        x, t_x, T = h.x, h.t_x, h.T
-        z, silence = self._log_odds_of_having_left(h)
-        left = expit(z)
-        chances = by_count(digamma_rising, a + b, x + 1)
-        return np.stack(
-            [
-                by_count(digamma_rising, r, x) - np.log1p(T / alpha) + left * silence,
-                (r * T / alpha - x - left * (r + x) * (T - t_x) / (alpha + t_x)) / (alpha + T),
-                left / a - chances,
-                by_count(digamma_rising, b, x + 1) - chances - left / (b + x),
-            ]
-        )
+        return score_by_chances(self, h, before=1)
 
     def p_alive_now(self, h: History) -> Array:
         """Probability that the customer has not left by T, also less than 1 without a repeat purchase.
@@ -124,7 +108,7 @@ class MBGNBD(PurchaseLaw):
         >>> law.p_alive(History(x=[0], t_x=[0], T=[4])).round(4)
         array([0.4286])
         """
-        return np.asarray(expit(-self._log_odds_of_having_left(h)[0]))
+        return logistic(-log_odds_of_having_left(self, h, before=1))
 
     def living(self, h: History) -> BGNBD:
         """Purchases add to r and time to alpha; each of the x + 1 chances to leave that was not taken adds to b."""

@@ -7,6 +7,7 @@ NumPy's broadcasting makes one formula serve all three.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -49,6 +50,8 @@ class Family:
     def __post_init__(self) -> None:
         for name in self.names():
             given = getattr(self, name)
+            if type(given) is float and 0 < given < np.inf:  # as nearly always while a law is fitted
+                continue
             try:
                 values = np.array(given, dtype=np.float64)
             except (TypeError, ValueError) as error:
@@ -62,6 +65,7 @@ class Family:
             object.__setattr__(self, name, values if values.ndim else float(values))
 
     @classmethod
+    @cache
     def names(cls) -> tuple[str, ...]:
         """The parameters' names, in the paper's order: the fields that may be given by position."""
         return tuple(field.name for field in fields(cls) if not field.kw_only)
@@ -107,4 +111,4 @@ class Family:
 def _from_log(position: Array) -> list[Any]:
     """Each parameter's value, or its column of draws."""
     values = np.exp(np.moveaxis(np.asarray(position), -1, 0))
-    return [value[..., None] if value.ndim else value for value in values]
+    return [value[..., None] for value in values] if values.ndim > 1 else values.tolist()

@@ -179,7 +179,7 @@ def maximise(hill: Hill, starts: Sequence[Array], *, foothill: Hill | None = Non
 
 def _proved(hill: Hill, top: _Place, middle: Array, starts: int, agreeing: int, *, many: bool) -> Peak:
     """The last steps on all rows, and what the ground is like there."""
-    position, gradient = _finish(hill, top.position, top.curvature, middle)
+    position, gradient = _finish(hill, top.position, top.curvature, middle, flat=FLAT / 3 if many else FLAT / 100)
     # Of many rows by differences to one side: half the work, and exact to a millionth of what the data can tell.
     hessian = _rough_hessian(hill, position, gradient, step=1e-6) if many else hessian_of(hill, position)
     return Peak(position, hill.value(position), gradient, hessian, starts, agreeing, position - middle)
@@ -247,12 +247,12 @@ def _climb(hill: Hill, end: tuple[float, Array, Array], middle: Array, *, enough
     return _Place(position, height, curvature)
 
 
-def _finish(hill: Hill, position: Array, curvature: Array, middle: Array) -> tuple[Array, Array]:
+def _finish(hill: Hill, position: Array, curvature: Array, middle: Array, *, flat: float) -> tuple[Array, Array]:
     """Newton steps to a gradient of zero; each corrects the Hessian, which is renewed when a step gains no digit."""
     gradient = hill.gradient(position)
     for _ in range(30):
         size = np.abs(gradient).max()
-        if size < FLAT / 100:
+        if size < flat:
             break
         step = _stride(position, gradient, curvature, middle)
         ahead = hill.gradient(position + step)
