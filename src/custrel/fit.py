@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from scipy.special import ndtri
@@ -18,7 +18,7 @@ from custrel.stats.family import Family
 from custrel.stats.maximise import Hill, Peak, maximise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from custrel.stats.estimate import Array
 
@@ -267,10 +267,38 @@ def checked_history(h: Any, *, law: str) -> History:
     return h
 
 
+class Rows(Protocol):
+    """What a likelihood is summed over: a dataclass whose rows stand for so many customers, `n`, each."""
+
+    @property
+    def unit(self) -> str:
+        """Unit of its times."""
+
+    @property
+    def like(self) -> str:
+        """The library whose frames answers leave as."""
+
+    @property
+    def weights(self) -> Array:
+        """How many customers each row stands for."""
+
+    @property
+    def customers(self) -> float:
+        """How many in all."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: Any) -> Self:
+        """Some rows."""
+
+    def blocks(self, size: int) -> Iterator[Self]:
+        """Consecutive pieces of at most so many rows."""
+
+
 class _Likelihood(Hill):
     """The mean log-likelihood of a law on the log scale of its parameters, its blocks summed by several threads."""
 
-    def __init__(self, law: Any, data: History, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, law: Any, data: Rows, pool: ThreadPoolExecutor) -> None:
         self.law, self.customers = law, data.customers
         self.blocks = list(data.blocks(BLOCK))
         self.each = pool.map if len(self.blocks) > 1 else map
@@ -297,7 +325,7 @@ class _Likelihood(Hill):
         return weighted.sum(axis=1), weighted @ score.T
 
 
-def fit_law(law: type[Law], data: History, starts: Sequence[Law], findings: tuple[str, ...] = ()) -> Fit[Law]:
+def fit_law(law: type[Law], data: Rows, starts: Sequence[Law], findings: tuple[str, ...] = ()) -> Fit[Law]:
     """The peak of a law's likelihood, or a `ConvergenceError` that says why there is none.
 
     Parameters
@@ -305,7 +333,7 @@ def fit_law(law: type[Law], data: History, starts: Sequence[Law], findings: tupl
     law
         A family with `log_likelihood` and `score`.
     data
-        Distinct histories with their numbers.
+        Distinct rows with their numbers: histories, or tenures.
     starts
         Where to start; the first is the middle of the search box.
     findings
@@ -336,12 +364,13 @@ def _log_errors(peak: Peak, customers: float) -> Array:
     return np.asarray(np.sqrt(np.diag(np.linalg.inv(-peak.hessian)) / customers))
 
 
-def _sampled(data: History) -> History:
+def _sampled(data: Rows) -> Rows:
     """Customers at equal steps through all of them, as distinct histories again."""
     ends = np.cumsum(data.weights)
     rows = np.searchsorted(ends, (np.arange(SAMPLE) + 0.5) * (ends[-1] / SAMPLE))
     chosen, n = np.unique(rows, return_counts=True)
-    return replace(data.take(chosen), n=n.astype(np.float64))
+    found: Any = data.take(chosen)
+    return replace(found, n=n.astype(np.float64))  # type: ignore[no-any-return]
 
 
 def _vague(law: type[Law], peak: Peak, customers: int) -> str:

@@ -18,6 +18,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -232,13 +233,13 @@ def log_likelihood_by_chances(law: BGNBD | MBGNBD, h: History, *, before: int) -
     """Of purchases at random by customers who passed a chance to leave at each, and so many before the first repeat."""
     r, alpha, a, b = law
     x, t_x, T = h.x, h.t_x, h.T
-    passed, last = by_count(lambda *given: _chances(*given, before), (r, a, b), x)
+    passed, last = by_count(partial(_chances, before=before), (r, a, b), x)
     stays = -x * np.log(alpha + T) - r * np.log1p(T / alpha)
     left = last - x * np.log(alpha + t_x) - r * np.log1p(t_x / alpha)
     return np.asarray(passed + add_logs(stays, left))
 
 
-def _chances(r: float | Array, a: float | Array, b: float | Array, x: Array, before: int) -> Array:
+def _chances(r: float | Array, a: float | Array, b: float | Array, x: Array, *, before: int) -> Array:
     """Log of (r)_x and of m chances passed, (b)_m / (a + b)_m; and of the last one taken instead, a / (b + m - 1)."""
     m = x + before
     passed = log_rising(r, x) + log_rising(b, m) - log_rising(a + b, m)
@@ -248,7 +249,7 @@ def _chances(r: float | Array, a: float | Array, b: float | Array, x: Array, bef
 def log_odds_of_having_left(law: BGNBD | MBGNBD, h: History, *, before: int) -> Array:
     """Left just after the last purchase, against stayed and bought nothing since."""
     r, alpha, a, b = law
-    _, last = by_count(lambda *given: _chances(*given, before), (r, a, b), h.x)
+    _, last = by_count(partial(_chances, before=before), (r, a, b), h.x)
     return np.asarray(last + (r + h.x) * np.log1p((h.T - h.t_x) / (alpha + h.t_x)))
 
 
@@ -257,7 +258,7 @@ def score_by_chances(law: BGNBD | MBGNBD, h: History, *, before: int) -> Array:
     r, alpha, a, b = law
     x, t_x, T = h.x, h.t_x, h.T
     silence = np.log1p((T - t_x) / (alpha + t_x))
-    last, in_r, in_a, in_b, less = by_count(lambda *given: _slopes_of_chances(*given, before), (r, a, b), x)
+    last, in_r, in_a, in_b, less = by_count(partial(_slopes_of_chances, before=before), (r, a, b), x)
     left = logistic(last + (r + x) * silence)
     return np.stack(
         [
@@ -269,11 +270,11 @@ def score_by_chances(law: BGNBD | MBGNBD, h: History, *, before: int) -> Array:
     )
 
 
-def _slopes_of_chances(r: float, a: float, b: float, x: Array, before: int) -> Array:
+def _slopes_of_chances(r: float, a: float, b: float, x: Array, *, before: int) -> Array:
     """The last chance of `_chances`; derivatives of those passed in r, -a and b, and of the last one in -b."""
     m = x + before
     leaves = digamma_rising(a + b, m)
-    _, last = _chances(r, a, b, x, before)
+    _, last = _chances(r, a, b, x, before=before)
     return np.stack([last, digamma_rising(r, x), leaves, digamma_rising(b, m) - leaves, 1 / (b + np.maximum(m, 1) - 1)])
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -283,7 +283,7 @@ class ContractLaw(TimedLaw):
         ConvergenceError
             If the likelihood has no peak; the message says why.
         """
-        told: Any = _telling(tenures, cls)  # it has all that fit_law asks of its data
+        told = _telling(tenures, cls)
         findings = _left_out(tenures, told)
         return fit_law(cls, told, [replace(start, unit=told.unit) for start in cls.starts(told)], findings)
 
