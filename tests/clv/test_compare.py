@@ -6,6 +6,8 @@ import pytest
 from custrel import History
 from custrel.clv import BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD, compare
 from custrel.clv.law import PurchaseLaw
+from custrel.clv.lognormalspend import LogNormalSpend
+from custrel.clv.spend import SpendLaw
 from custrel.datasets import cdnow
 from custrel.errors import DomainError
 
@@ -56,9 +58,45 @@ def test_customers_who_share_a_row_count_as_many(history):
     assert approx(other[numbers].to_numpy(), rel=1e-8) == one[numbers].to_numpy()
 
 
-@pytest.mark.parametrize("laws", [[], [GammaGamma], ["BGNBD"], [BGNBD(1, 1, 1, 1)], BGNBD, [PurchaseLaw], 3, "BGNBD"])
-def test_what_is_no_law_of_purchases_is_refused(history, laws):
-    with pytest.raises(DomainError, match="compare needs laws of purchases"):
+def test_laws_of_spend_are_compared_on_the_same_means(history):
+    table = compare([LogNormalSpend, GammaGamma], history).set_index("law")
+    assert ["GammaGamma", "LogNormalSpend"] == table.index.tolist()
+    assert approx([-4055.9177, -4059.2519], abs=1e-4) == table["log_likelihood"].tolist()
+    assert approx(3 * np.log(946) + 2 * 4055.9177, abs=1e-3) == table["bic"]["GammaGamma"]
+    assert table["parameters"]["LogNormalSpend"].endswith("doubling = 1.117")
+    assert ["parameters", "log_likelihood", "aic", "bic", "seconds", "diagnosis"] == list(table.columns)
+
+
+def test_a_law_of_spend_without_a_peak_comes_last_and_says_why():
+    h = History(x=[2] * 80, t_x=[9.0] * 80, T=[39.0] * 80, spend=np.random.default_rng(0).gamma(5, 8, 80))
+    table = compare([LogNormalSpend], h)
+    assert "every mean rests on 2 purchases" in table["diagnosis"][0]
+    assert np.isnan(table["bic"][0])
+
+
+def test_laws_of_spend_take_no_holdout(log, history):
+    held = log.purchases_between("1997-10-01", "1998-06-30", customers=history)
+    with pytest.raises(DomainError, match="laws of spend foretell no purchases: leave holdout and horizon out"):
+        compare([GammaGamma], history, holdout=held, horizon=39)
+
+
+@pytest.mark.parametrize(
+    "laws",
+    [
+        [],
+        [BGNBD, GammaGamma],
+        ["BGNBD"],
+        [BGNBD(1, 1, 1, 1)],
+        [GammaGamma(1, 1, 1)],
+        BGNBD,
+        [PurchaseLaw],
+        [SpendLaw],
+        3,
+        "BGNBD",
+    ],
+)
+def test_what_is_no_law_of_purchases_or_of_spend_is_refused(history, laws):
+    with pytest.raises(DomainError, match="compare needs laws of purchases.*or of spend.*all of one kind"):
         compare(laws, history)
 
 

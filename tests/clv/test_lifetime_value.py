@@ -13,6 +13,8 @@ from custrel import History, from_json
 from custrel.clv import BGNBD, GammaGamma, LifetimeValue
 from custrel.clv.law import discount_per_unit
 from custrel.clv.lifetime_value import _futures
+from custrel.clv.lognormalspend import LogNormalSpend
+from custrel.clv.spend import SpendLaw
 from custrel.datasets import cdnow
 from custrel.errors import ConvergenceError, CustrelError, DomainError, NotFittedError
 from custrel.stats.draw import SharedNumbers
@@ -190,6 +192,28 @@ def test_nine_in_ten_simulated_customers_stay_within_their_interval(lives):
     assert approx(realised.sum(), rel=0.1) == table["clv"].sum()
 
 
+def test_nine_in_ten_customers_whose_spend_moves_with_frequency_stay_within_their_interval():
+    rng, law = np.random.default_rng(40), LogNormalSpend(median=20.0, between=0.5, within=0.5, doubling=1.3)
+    times = BUYS.simulate(np.full(2000, 78.0), rng)
+    h, early = times.history(until=39.0), times.time <= 39.0
+    level = law.median * law.doubling ** np.log2(h.x + 1) * np.exp(law.between * rng.standard_normal(2000))
+    factor = np.exp(law.within * rng.standard_normal(times.customer.size) - law.within**2 / 2)
+    amount = level[times.customer] * factor
+    with np.errstate(invalid="ignore"):
+        spend = np.bincount(times.customer[early], amount[early], 2000) / h.x
+    realised = np.bincount(times.customer[~early], amount[~early], 2000)
+    table = (
+        LifetimeValue(spend=LogNormalSpend)
+        .fit(replace(h, spend=spend))
+        .predict(replace(h, spend=spend), horizon=39, level=0.9)
+    )
+    back = realised > 0
+    figures = coverage(table, realised), coverage(table[back], realised[back])
+    print(f"\nlog-normal: {figures[0]:.1%} of all within 90 %, {figures[1]:.1%} of those who came back")  # noqa: T201
+    assert 0.87 <= figures[0] <= 0.97
+    assert approx(realised.sum(), rel=0.1) == table["clv"].sum()
+
+
 def test_half_of_the_simulated_customers_stay_within_the_narrow_interval(lives):
     h, realised = lives
     table = LifetimeValue().fit(h).predict(h, horizon=39, level=0.5)
@@ -328,7 +352,9 @@ def test_a_history_in_another_unit_is_refused(ltv, some):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"purchases": GammaGamma}, {"spend": BGNBD}, {"purchases": None}, {"spend": "GammaGamma"}], ids=str
+    "wrong",
+    [{"purchases": GammaGamma}, {"spend": BGNBD}, {"purchases": None}, {"spend": "GammaGamma"}, {"spend": SpendLaw}],
+    ids=str,
 )
 def test_what_is_no_law_is_refused_when_fitting(history, wrong):
     with pytest.raises(DomainError, match=f"{next(iter(wrong))} must be a law"):
@@ -357,6 +383,40 @@ def test_what_is_no_law_is_refused_when_fitting(history, wrong):
 def test_arguments_out_of_their_domain_are_refused(ltv, some, wrong, said):
     with pytest.raises(CustrelError, match=said):
         ltv.predict(some, **wrong)
+
+
+# -- another law of spend --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def other(history):
+    return LifetimeValue(purchases=BGNBD, spend=LogNormalSpend).fit(history)
+
+
+def test_log_normal_spend_goes_wherever_gamma_gamma_does(other, history, some):
+    table = other.predict(history, horizon=39, level=None)
+    assert isinstance(other.spend_.model, LogNormalSpend)
+    assert_allclose(other.spend_.model.expected_spend(history), table["expected_spend"], rtol=1e-14)
+    assert_allclose(table["expected_spend"] * table["expected_purchases"], table["clv"], rtol=1e-12)
+    # Who never came back is expected to spend less than those who did.
+    assert_allclose(other.spend_.model.population_mean, table["expected_spend"][history.x == 0], rtol=1e-14)
+    assert other.spend_.model.population_mean < table["expected_spend"][history.x > 0].mean()
+    assert repr(other) == "LifetimeValue(purchases=BGNBD, spend=LogNormalSpend)"
+    bounds = other.predict(some, horizon=52, annual_discount_rate=0.1, margin=0.3)
+    assert np.all((bounds["low"] >= 0) & (bounds["low"] <= bounds["clv"]) & np.isfinite(bounds["high"]))
+    assert np.mean(bounds["clv"] <= bounds["high"]) > 0.9
+
+
+def test_figures_of_log_normal_spend_depend_on_nobody_else(other, history, some):
+    together = other.predict(history, horizon=52, draws=200).set_index("customer_id")
+    same(together.loc[some.customer_id], other.predict(some, horizon=52, draws=200))
+    same(together.loc[some.customer_id[[5]]], other.predict(some.take([5]), horizon=52, draws=200))
+
+
+def test_json_brings_forecasts_of_log_normal_spend_back(other, some):
+    back = from_json(other.to_json())
+    assert back.get_params() == other.get_params()
+    same(other.predict(some, horizon=52, draws=300), back.predict(some, horizon=52, draws=300))
 
 
 # -- text, and memory -------------------------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ from custrel.clv.bgnbd import BGNBD
 from custrel.clv.compare import compare
 from custrel.clv.gammagamma import GammaGamma
 from custrel.clv.lifetime_value import LifetimeValue
+from custrel.clv.lognormalspend import LogNormalSpend
 from custrel.clv.mbgnbd import MBGNBD
 from custrel.clv.nbd import NBD
 from custrel.clv.paretonbd import ParetoNBD
+from custrel.clv.prefer import Preference, prefer
 from custrel.clv.shifted_beta_geometric import ShiftedBetaGeometric
 from custrel.clv.tenures import Tenures
 from custrel.clv.tracking import tracking
@@ -21,9 +23,12 @@ __all__ = [
     "BetaDiscreteWeibull",
     "GammaGamma",
     "LifetimeValue",
+    "LogNormalSpend",
     "ParetoNBD",
+    "Preference",
     "ShiftedBetaGeometric",
     "Tenures",
     "compare",
+    "prefer",
     "tracking",
 ]

@@ -1,4 +1,4 @@
-"""Compare: which law of purchases tells these data best, and which foretells what came next?"""
+"""Compare: which law of purchases or of spend tells these data best, and which foretells what came next?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from custrel.clv.law import PurchaseLaw, horizon_in
+from custrel.clv.spend import SpendLaw
 from custrel.errors import ConvergenceError, DomainError
 from custrel.fit import checked_history
 from custrel.frames import leave
@@ -25,7 +26,7 @@ __all__ = ["compare"]
 
 
 def compare(
-    laws: Iterable[type[PurchaseLaw]],
+    laws: Iterable[type[PurchaseLaw]] | Iterable[type[SpendLaw]],
     h: History,
     *,
     holdout: ArrayLike | None = None,
@@ -36,13 +37,13 @@ def compare(
     Parameters
     ----------
     laws
-        Classes such as `BGNBD` and `ParetoNBD`.
+        Classes of one kind: laws of purchases such as `BGNBD` and `ParetoNBD`, or laws of spend such as `GammaGamma`.
     h
         The history that all are fitted to. Of laws in continuous time the likelihoods are those of the same times and
-        may be set beside each other.
+        may be set beside each other; those of laws of spend are densities of the same mean values.
     holdout
         Purchases that each customer of the history made after T, ``(customers,)`` in the history's order, or what
-        `Interactions.purchases_between` returns for them.
+        `Interactions.purchases_between` returns for them. Laws of spend foretell no purchases and take none.
     horizon
         How long after T these purchases were counted, in the unit of the history, or a duration such as ``"273D"``.
 
@@ -56,7 +57,8 @@ def compare(
     Raises
     ------
     DomainError
-        If no law is given or one is none, or the holdout is not one number for each customer with its horizon.
+        If no law is given, one is none or of another kind than the rest, or the holdout is not one number for each
+        customer with its horizon.
 
     Examples
     --------
@@ -70,18 +72,23 @@ def compare(
     checked_history(h, law="compare")
     chosen = _checked_laws(laws)
     after = None if holdout is None and horizon is None else _held_out(h, holdout, horizon)
+    if after and issubclass(chosen[0], SpendLaw):
+        raise DomainError("compare: laws of spend foretell no purchases: leave holdout and horizon out")
     rows = sorted((_row(law, h, after) for law in chosen), key=lambda row: (np.isnan(row["bic"]), row["bic"]))
     kinds: dict[str, Any] = dict.fromkeys(("law", "parameters", "diagnosis"), object)
     columns = {name: np.array([row[name] for row in rows], dtype=kinds.get(name, float)) for name in rows[0]}
     return leave(columns, like=h.like)
 
 
-def _checked_laws(laws: Any) -> list[type[PurchaseLaw]]:
+def _checked_laws(laws: Any) -> list[type[PurchaseLaw]] | list[type[SpendLaw]]:
     listed = list(laws) if isinstance(laws, Iterable) else []
-    known = [isinstance(law, type) and issubclass(law, PurchaseLaw) and not isabstract(law) for law in listed]
-    if not listed or not all(known):
-        raise DomainError(f"compare needs laws of purchases such as [BGNBD, ParetoNBD], the classes, got {laws!r}")
-    return listed
+    for kind in (PurchaseLaw, SpendLaw):
+        if listed and all(isinstance(law, type) and issubclass(law, kind) and not isabstract(law) for law in listed):
+            return listed
+    raise DomainError(
+        "compare needs laws of purchases such as [BGNBD, ParetoNBD], or of spend such as [GammaGamma], the classes, "
+        f"all of one kind, got {laws!r}"
+    )
 
 
 def _held_out(h: History, holdout: Any, horizon: float | str | None) -> tuple[Array, Any]:
@@ -105,7 +112,7 @@ def _held_out(h: History, holdout: Any, horizon: float | str | None) -> tuple[Ar
     return bought, after
 
 
-def _row(law: type[PurchaseLaw], h: History, after: tuple[Array, Any] | None) -> dict[str, Any]:
+def _row(law: type[PurchaseLaw | SpendLaw], h: History, after: tuple[Array, Any] | None) -> dict[str, Any]:
     began = time.process_time()
     try:
         fit: Fit[Any] | None = law.fit(h)

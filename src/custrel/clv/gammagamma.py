@@ -4,7 +4,8 @@ Values of one customer are Gamma(p, :math:`\nu`); :math:`\nu` differs among cust
 that we saw is drawn towards the mean of all, the more so the fewer purchases it rests on.
 
 It wants the number of purchases behind each customer's mean and that mean, of customers who have one, all above 0. It
-assumes that how much is spent has nothing to do with how often: `independence` gives the figure.
+assumes that how much is spent has nothing to do with how often: `independence` gives the figure. Where the two move
+together, take `LogNormalSpend`.
 
 References
 ----------
@@ -25,10 +26,10 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import gammaln, ndtri
 
-from custrel.errors import AssumptionWarning, ConvergenceError, DomainError
-from custrel.fit import Fit, checked_history, checked_level, fit_law
+from custrel.clv.spend import SpendLaw
+from custrel.errors import AssumptionWarning
+from custrel.fit import checked_level
 from custrel.stats.estimate import Estimate
-from custrel.stats.family import Family
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ NOTABLE = 0.3  # a correlation from which on independence is not a fair account 
 
 
 @dataclass(frozen=True, eq=False)
-class GammaGamma(Family):
+class GammaGamma(SpendLaw):
     r"""The gamma-gamma law of mean purchase value [1]_ [2]_.
 
     Parameters
@@ -92,14 +93,14 @@ class GammaGamma(Family):
     def log_likelihood(self, h: History) -> Array:
         """Equation (1a) of [1]_: the density of the mean value z of x purchases, in logarithms."""
         p, q, gamma = self
-        x, z = h.paid, _spend_of(h)
+        x, z = h.paid, self._spend_of(h)
         norm = by_count(lambda p, x: _log_norm(p * x, q), p, x)
         return np.asarray(norm - q * np.log1p(x * z / gamma) - p * x * np.log1p(gamma / (x * z)) - np.log(z))
 
     def score(self, h: History) -> Array:
         """Derivatives of equation (1a) in p, q, gamma."""
         p, q, gamma = self
-        x, z = h.paid, _spend_of(h)
+        x, z = h.paid, self._spend_of(h)
         return np.stack(
             [
                 x * (by_count(lambda p, x: digamma_rising(p * x, q), p, x) - np.log1p(gamma / (x * z))),
@@ -131,7 +132,7 @@ class GammaGamma(Family):
         array([80.26, 35.22])
         """
         p, q, gamma = self
-        x, z = _known(h)
+        x, z = self._known(h)
         left = p * x + q - 1
         with np.errstate(divide="ignore"):
             return np.where(left > 0, p * (gamma + x * z) / left, np.inf)
@@ -142,7 +143,7 @@ class GammaGamma(Family):
         The level has the shape ``(draws, customers)``; each purchase's factor is a column ``(draws, 1)``.
         """
         p, q, gamma = self
-        x, z = _known(h)
+        x, z = self._known(h)
         counts, who = np.unique(x, return_inverse=True)
         level = (gamma + x * z) / numbers.gamma(p * counts + q)[:, who]
         return level, (numbers.gamma(p) for _ in itertools.count())
@@ -163,42 +164,26 @@ class GammaGamma(Family):
         return np.asarray(rng.gamma(p * np.maximum(x, 1)) / nu / np.where(x > 0, x, np.nan))
 
     @classmethod
-    def fit(cls, h: History) -> Fit[Self]:
-        """The parameters with the highest likelihood, from the customers who have a mean value above 0.
-
-        How many were left out, and how far the data depart from independence of spend and frequency, stands in
-        the fit's diagnosis.
-
-        Raises
-        ------
-        DomainError
-            If the history carries no spend.
-        ConvergenceError
-            If the likelihood has no peak; the message says why.
-
-        Warns
-        -----
-        AssumptionWarning
-            If spend and frequency correlate beyond 0.3 in absolute value.
-        """
-        checked_history(h, law=cls.__name__)
-        known = _known(h)[0] > 0
-        if not known.any():
-            raise ConvergenceError(
-                f"{cls.__name__}: none of {h.customers:,.0f} customers has a mean value above 0 to learn from"
-            )
-        data = h.take(known)
-        found = _independence(cls, data)
-        return fit_law(cls, data, cls.starts(data), (_left_out(h, data), *found))
+    def findings(cls, data: History) -> tuple[str, ...]:
+        """How far the data depart from independence of spend and frequency; a warning beyond 0.3 in absolute value."""
+        rho = cls.independence(data)
+        if np.isnan(rho.value):
+            return ("Whether spend and frequency are independent cannot be told from these data.",)
+        found = f"{rho.value:.2f} ({rho.low:.2f} to {rho.high:.2f})"
+        said = f"Spend and frequency correlate at {found}; the law takes them to be independent."
+        if min(abs(rho.low), abs(rho.high)) > NOTABLE and rho.low * rho.high > 0:
+            said = f"{said} LogNormalSpend lets one move with the other."
+            warnings.warn(said, AssumptionWarning, stacklevel=3)  # at the line that asked for the fit
+        return (said,)
 
     @classmethod
     def starts(cls, h: History) -> list[Self]:
         """The mean of the data with several spreads."""
-        mean = float(np.average(_spend_of(h), weights=h.weights))
+        mean = float(np.average(cls._spend_of(h), weights=h.weights))
         return [cls(p, q, mean * (q - 1) / p) for p, q in ((4.0, 4.0), (1.0, 2.0), (10.0, 10.0))]
 
-    @staticmethod
-    def independence(h: History, *, level: float = 0.95) -> Estimate:
+    @classmethod
+    def independence(cls, h: History, *, level: float = 0.95) -> Estimate:
         """Correlation of mean value with the number of purchases behind it, which the law takes to be 0.
 
         Pearson's correlation over customers with repeat purchases, with Fisher's interval; nan where all
@@ -211,10 +196,10 @@ class GammaGamma(Family):
         0.1139 (0.05052 to 0.1763, 95 % pearson, n = 946)
         """
         half = ndtri(0.5 + checked_level(level) / 2)
-        data = h.take(_known(h)[0] > 0)
+        data = cls.told_by(h)
         n, value, low, high = int(data.customers), np.nan, np.nan, np.nan
-        if n >= 4 and np.ptp(data.paid) > 0 and np.ptp(_spend_of(data)) > 0:
-            c = np.cov(data.paid, _spend_of(data) / np.max(_spend_of(data)), aweights=data.weights)
+        if n >= 4 and np.ptp(data.paid) > 0 and np.ptp(cls._spend_of(data)) > 0:
+            c = np.cov(data.paid, cls._spend_of(data) / np.max(cls._spend_of(data)), aweights=data.weights)
             rho = np.clip(c[0, 1] / np.sqrt(c[0, 0] * c[1, 1]), -1 + 1e-15, 1 - 1e-15)
             wide = half / np.sqrt(n - 3)
             value, low, high = (float(np.tanh(np.arctanh(rho) + s * wide)) for s in (0, -1, 1))
@@ -225,34 +210,3 @@ def _log_norm(a: float | Array, b: float | Array) -> Array:
     """Gamma(a + b) / (Gamma(a) Gamma(b)), in logarithms, without the cancellation where one of them is large."""
     more, less = np.maximum(a, b), np.minimum(a, b)
     return np.asarray(log_rising(more, less) - gammaln(less))
-
-
-def _spend_of(h: History) -> Array:
-    if h.spend is None:
-        raise DomainError(
-            "GammaGamma needs each customer's mean spend; this history has none (map the column 'amount' in the log)"
-        )
-    return h.spend
-
-
-def _known(h: History) -> tuple[Array, Array]:
-    """Purchases and their mean value where that is above 0; elsewhere none and 0, which tell nothing of value."""
-    z = np.nan_to_num(_spend_of(h))
-    tells = (h.paid > 0) & (z > 0)
-    return np.where(tells, h.paid, 0.0), np.where(tells, z, 0.0)
-
-
-def _left_out(h: History, data: History) -> str:
-    out = h.customers - data.customers
-    return f"Fitted to {data.customers:,.0f} customers; {out:,.0f} without a mean value above 0 were left out."
-
-
-def _independence(law: type[GammaGamma], data: History) -> tuple[str, ...]:
-    rho = law.independence(data)
-    if np.isnan(rho.value):
-        return ("Whether spend and frequency are independent cannot be told from these data.",)
-    found = f"{rho.value:.2f} ({rho.low:.2f} to {rho.high:.2f})"
-    said = f"Spend and frequency correlate at {found}; the law takes them to be independent."
-    if min(abs(rho.low), abs(rho.high)) > NOTABLE and rho.low * rho.high > 0:
-        warnings.warn(said, AssumptionWarning, stacklevel=3)
-    return (said,)

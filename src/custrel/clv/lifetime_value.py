@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import isabstract
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from custrel import serial
 from custrel.clv.bgnbd import BGNBD
 from custrel.clv.gammagamma import GammaGamma
 from custrel.clv.law import PurchaseLaw, discount_per_unit, horizon_in
+from custrel.clv.spend import SpendLaw
 from custrel.errors import DomainError, NotFittedError, nearest
 from custrel.fit import Fit, checked_count, checked_level, checked_number
 from custrel.frames import leave
@@ -50,7 +52,7 @@ class LifetimeValue:
     ['customer_id', 'p_alive', 'expected_purchases', 'expected_spend', 'clv', 'low', 'high']
     """
 
-    def __init__(self, purchases: type[PurchaseLaw] = BGNBD, spend: type[GammaGamma] = GammaGamma) -> None:
+    def __init__(self, purchases: type[PurchaseLaw] = BGNBD, spend: type[SpendLaw] = GammaGamma) -> None:
         self.purchases = purchases
         self.spend = spend
 
@@ -90,10 +92,10 @@ class LifetimeValue:
         """
         del y
         _check_law("purchases", self.purchases, PurchaseLaw)
-        _check_law("spend", self.spend, GammaGamma)
+        _check_law("spend", self.spend, SpendLaw)
         fits = self.purchases.fit(h), self.spend.fit(h)  # both or neither: a failed fit leaves the old ones alone
         self.purchases_: Fit[Any] = fits[0]
-        self.spend_: Fit[GammaGamma] = fits[1]
+        self.spend_: Fit[Any] = fits[1]
         return self
 
     def predict(
@@ -137,13 +139,12 @@ class LifetimeValue:
         t = horizon_in(h, horizon)
         if np.ndim(t):
             raise DomainError(f"horizon must be one number or duration, got an array of shape {np.shape(t)}")
-        distinct, rows = h.collapse()
-        worth = purchases.discounted_expected_purchases(distinct, t, annual_discount_rate=annual_discount_rate)[rows]
         expected_spend = spend.expected_spend(h)
+        worth = purchases.discounted_expected_purchases(h, t, annual_discount_rate=annual_discount_rate)
         columns = {
             "customer_id": h.customer_id,
-            "p_alive": purchases.p_alive(distinct)[rows],
-            "expected_purchases": purchases.expected_purchases(distinct, t)[rows],
+            "p_alive": purchases.p_alive(h),
+            "expected_purchases": purchases.expected_purchases(h, t),
             "expected_spend": expected_spend,
             "clv": margin * expected_spend * worth,
         }
@@ -153,11 +154,11 @@ class LifetimeValue:
             columns |= {"low": margin * low, "high": margin * high}
         return leave(columns, like=h.like)
 
-    def _models(self) -> tuple[Any, GammaGamma]:
+    def _models(self) -> tuple[Any, SpendLaw]:
         purchases, spend = self._fits()
         return purchases.model, spend.model
 
-    def _fits(self) -> tuple[Fit[Any], Fit[GammaGamma]]:
+    def _fits(self) -> tuple[Fit[Any], Fit[Any]]:
         if not hasattr(self, "purchases_"):
             raise NotFittedError("LifetimeValue: call fit(history) first")
         return self.purchases_, self.spend_
@@ -195,7 +196,7 @@ class LifetimeValue:
         return serial.to_json(self)
 
 
-def _futures(h: History, laws: tuple[Any, GammaGamma], t: float, delta: float, numbers: SharedNumbers) -> Array:
+def _futures(h: History, laws: tuple[Any, SpendLaw], t: float, delta: float, numbers: SharedNumbers) -> Array:
     """Realised discounted value of each customer in each draw, ``(draws, customers)``: live the futures, and add up."""
     purchases, spend = laws
     future = purchases.future(h, numbers)
@@ -207,5 +208,5 @@ def _futures(h: History, laws: tuple[Any, GammaGamma], t: float, delta: float, n
 
 
 def _check_law(name: str, law: Any, parent: type) -> None:
-    if not (isinstance(law, type) and issubclass(law, parent)):
+    if not (isinstance(law, type) and issubclass(law, parent)) or isabstract(law):
         raise DomainError(f"LifetimeValue: {name} must be a law such as BGNBD or GammaGamma, the class, got {law!r}")
