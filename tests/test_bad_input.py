@@ -20,6 +20,15 @@ from custrel.records import KINDS
 pa = pytest.importorskip("pyarrow")
 
 patient = partial(settings, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+class Thing:
+    """What no argument may be; its words are the same in every process."""
+
+    def __repr__(self):
+        return "a thing"
+
+
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
 quick = pytest.mark.parametrize("frame_of", ["pandas", "polars", "pyarrow", SLOW("duckdb")], indirect=True)
 ROWS = {"customer_id": ["a", "b"], "occurred_at": ["2024-05-01", "2024-05-02"], "amount": [1.0, 2.0]}
@@ -206,7 +215,7 @@ def test_any_name_of_a_column_is_read_or_refused_by_us(frame_of, name, theirs):
         ({"customer_id": [1]}, "expected a frame of .*; found dict"),
         (np.zeros((2, 2)), "expected a frame of .*; found ndarray"),
         (pd.Series([1, 2]), "expected a frame of .*; found Series"),
-        (object(), "expected a frame of .*; found object"),
+        (Thing(), "expected a frame of .*; found Thing"),
         (pd.DataFrame(), "no column 'customer_id' .*; the frame has none"),
     ],
     ids=str,
@@ -231,7 +240,7 @@ ANYTHING = [
     [],
     {},
     ("UTC",),
-    object(),
+    Thing(),
     b"UTC",
     "Europe/Pari",
     "../etc/passwd",

@@ -299,13 +299,13 @@ def test_some_rows_are_taken_with_all_that_is_known_of_them(rows):
         T=[4, 4, 4],
         spend=[2, NAN, 3],
         customer_id=["a", "b", "c"],
-        log_gaps=[0, 0, 1],
+        log_gaps=[0, 0, 0.5],
         unit="day",
         like="polars",
     )
     few = h.take(rows)
     assert ["a", "c"] == few.customer_id.tolist()
-    assert [[1, 2], [1, 3], [4, 4], [2, 3], [0, 1]] == [
+    assert [[1, 2], [1, 3], [4, 4], [2, 3], [0, 0.5]] == [
         v.tolist() for v in (few.x, few.t_x, few.T, few.spend, few.log_gaps)
     ]
     assert ("day", "polars") == (few.unit, few.like)
@@ -438,3 +438,38 @@ def test_simulated_purchases_are_counted_up_to_a_time():
     assert [2, 0, 1] == times.history().x.tolist()
     assert [1, 0, 1] == times.history(1.7).x.tolist()
     assert [1.5, 0, 0.3] == times.history(np.array([1.7, 1.7, 1.0])).t_x.tolist()
+
+
+@pytest.mark.parametrize(
+    ("x", "t_x", "log_gaps"), [(0, 0.0, 5.0), (2, 1.0, 50.0), (2, 4.0, 2 * np.log(2.0) + 0.2), (0, 0.0, -1.0)]
+)
+def test_gaps_that_no_purchases_can_have_are_refused(x, t_x, log_gaps):
+    with pytest.raises(DomainError, match="log_gaps must be 0 where x is 0, and no more than"):
+        History(x=[x], t_x=[t_x], T=[9.0], log_gaps=[log_gaps])
+
+
+def test_gaps_of_one_length_are_the_most_there_can_be():
+    assert 1 == len(History(x=[2], t_x=[4.0], T=[9.0], log_gaps=[2 * np.log(2.0)]))
+
+
+@pytest.mark.parametrize("rows", [[7], [True], "a", [0.5], (0, 1, 2), [[0, 1]]], ids=str)
+def test_rows_that_are_none_are_refused(rows):
+    with pytest.raises(DomainError, match="take: rows must"):
+        History(x=[1, 0], t_x=[1, 0], T=[2, 2]).take(rows)
+
+
+def test_no_rows_are_an_empty_history():
+    assert 0 == len(History(x=[1, 0], t_x=[1, 0], T=[2, 2]).take([]))
+
+
+def test_purchases_at_one_moment_have_no_gap():
+    times = PurchaseTimes(customer=np.array([0, 0]), time=np.array([1.0, 1.0]), T=np.array([2.0]))
+    with pytest.raises(DomainError, match="1 purchases come at one moment with the one before"):
+        times.history(log_gaps=True)
+
+
+def test_rows_all_of_which_differ_stay_as_they_are():
+    T = 1 + np.arange(40_000) / 7e4
+    h = History(x=np.zeros(T.size), t_x=np.zeros(T.size), T=T, spend=np.ones(T.size))
+    assert_array_equal(T, h.distinct().T)
+    assert h.distinct().spend is None

@@ -82,7 +82,7 @@ class DomainError(CustrelError, ValueError):
 
 
 class ConvergenceError(CustrelError, RuntimeError):
-    """A likelihood has no peak inside its domain; `diagnosis` says what was found.
+    """A likelihood has no peak inside its domain; `diagnosis` and `log_likelihood` say what the climb came to.
 
     Examples
     --------
@@ -90,9 +90,10 @@ class ConvergenceError(CustrelError, RuntimeError):
     True
     """
 
-    def __init__(self, message: str, diagnosis: Any = None) -> None:
+    def __init__(self, message: str, diagnosis: Any = None, log_likelihood: float = float("-inf")) -> None:
         super().__init__(message)
         self.diagnosis = diagnosis
+        self.log_likelihood = log_likelihood
 
 
 class NotFittedError(CustrelError, ValueError, AttributeError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
@@ -139,9 +139,14 @@ class Fit(Generic[Law]):
         return hash((self.model, self.n, self.log_likelihood))
 
     def __repr__(self) -> str:
-        found = ", ".join(f"{name} = {value:.4g}" for name, value in zip(self.model.names(), self.model, strict=True))
         head = f"Fit of {type(self.model).__name__} to {self.n:,} customers"
-        return f"{head}: {found}; log-likelihood {self.log_likelihood:,.2f}"
+        return f"{head}: {self.found}; log-likelihood {self.log_likelihood:,.2f}"
+
+    @property
+    def found(self) -> str:
+        """The parameters in words, and what was chosen beside them."""
+        shown = [field.name for field in fields(self.model) if field.repr]
+        return ", ".join(f"{name} = {getattr(self.model, name):.4g}" for name in shown)
 
     @property
     def parameters(self) -> Array:
@@ -253,7 +258,7 @@ def checked_count(name: str, value: Any, *, least: int = 1) -> int:
     Traceback (most recent call last):
     custrel.errors.DomainError: draws must be a whole number, 1 or more, got 0
     """
-    if not isinstance(value, Integral) or int(value) < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise DomainError(f"{name} must be a whole number, {least} or more, got {value!r}")
     return int(value)
 
@@ -347,7 +352,7 @@ def fit_law(law: type[Law], data: Rows, starts: Sequence[Law], findings: tuple[s
     size = float(np.abs(peak.gradient).max())
     diagnosis = Diagnosis(findings, size, peak.condition, peak.starts, int(peak.agreeing), is_peak)
     if not is_peak:
-        raise ConvergenceError(_why(law, peak, n), diagnosis)
+        raise ConvergenceError(_why(law, peak, n), diagnosis, peak.value * data.customers)
     covariance = np.asarray(np.linalg.inv(-peak.hessian) / data.customers, dtype=np.float64)
     return Fit(
         starts[0].at_log(peak.position), peak.value * data.customers, n, covariance, diagnosis, data.unit, data.like

@@ -157,9 +157,12 @@ class History:
         >>> len(History(x=[2, 0], t_x=[3, 0], T=[4, 4]).take([True, False]))
         1
         """
-        chosen = np.asarray(rows) if isinstance(rows, list) else rows
+        chosen = np.asarray(rows, dtype=None if len(rows) else int) if isinstance(rows, list) else rows
         known = {name: column for name in _PER_CUSTOMER if (column := getattr(self, name)) is not None}
-        picked = {name: column[chosen] for name, column in known.items()}
+        try:
+            picked = {name: column[chosen] for name, column in known.items()}
+        except IndexError as error:
+            raise DomainError(f"take: rows must pick from {len(self):,} rows, got {rows!r:.80}: {error}") from error
         if np.ndim(picked["x"]) != 1:
             raise DomainError(f"take: rows must be a mask, a slice or a list of indices, got {rows!r:.80}")
         return self._with(picked)
@@ -370,6 +373,10 @@ class PurchaseTimes:
 def _sums_of_log_gaps(customer: NDArray[np.intp], time: Array, customers: int) -> Array:
     first = np.diff(customer, prepend=-1) != 0
     gaps = time - np.where(first, 0.0, np.roll(time, 1))
+    if bad := int(np.sum(~(gaps > 0))):
+        raise DomainError(
+            f"log_gaps: {bad:,} purchases come at one moment with the one before: merge them into one purchase"
+        )
     return np.bincount(customer, weights=np.log(gaps), minlength=customers).astype(np.float64)
 
 
@@ -402,6 +409,10 @@ def _refuse_impossible_rows(h: History) -> None:
         promises["n must be above 0 and finite"] = (h.n > 0) & np.isfinite(h.n)
     if h.log_gaps is not None:
         promises["log_gaps must be finite"] = np.isfinite(h.log_gaps)
+        evenly = x * np.log(np.where(x > 0, t_x, 1.0) / np.maximum(x, 1))  # the largest sum, but for rounding
+        promises[
+            f"log_gaps must be 0 where x is 0, and no more than x log(t_x / x), in {h.unit}s as t_x, where x is not"
+        ] = (h.log_gaps <= evenly + 0.05 * (1 + x)) & ((x > 0) | (h.log_gaps == 0))
     for promise, kept in promises.items():
         if not kept.all():
             row = int(np.argmin(kept))

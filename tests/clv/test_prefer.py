@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import norm
 
 from custrel import Fit, History
-from custrel.clv import BGBB, BGNBD, MBGNBD, NBD, GammaGamma, ParetoNBD
+from custrel.clv import BGBB, BGNBD, MBGNBD, NBD, BGCNBDk, GammaGamma, ParetoNBD
 from custrel.clv.lognormalspend import LogNormalSpend
 from custrel.clv.prefer import Preference, prefer
 from custrel.datasets import cdnow_summary
@@ -187,3 +187,9 @@ def test_what_is_no_history_or_no_level_is_refused(history, fits):
         prefer(fits[BGNBD], fits[NBD], history.x)
     with pytest.raises(DomainError, match="level must lie between 0 and 1, got 95"):
         prefer(fits[BGNBD], fits[NBD], history, level=95)
+
+
+def test_two_fits_of_one_law_with_another_k_are_two_laws():
+    h = BGCNBDk(0.8, 6.0, 0.8, 2.4, k=3).simulate(np.full(3000, 40.0), np.random.default_rng(1)).history(log_gaps=True)
+    found = prefer(BGCNBDk.fit(h, k=2), BGCNBDk.fit(h, k=3), h)
+    assert "BGCNBDk with k = 3" == found.better

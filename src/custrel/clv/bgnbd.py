@@ -295,7 +295,7 @@ def future_by_chances(law: BGNBD | MBGNBD, h: History, numbers: SharedNumbers, *
 
 def geometric(p: Array, u: Array) -> Array:
     """Purchases until leaving, by the inverse of their distribution, also for p so small that 1 - p rounds to 1."""
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         return np.maximum(1, np.ceil(np.log(u) / np.log1p(-p)))
 
 
@@ -328,5 +328,4 @@ def _by_mean_over_p(r: Array, alpha: Array, a: Array, b: Array, t: Array) -> Arr
 
 def _ever(a: Array, b: Array) -> Array:
     """Mean number of purchases until leaving, the mean of 1 / p: inf where too many hardly ever leave."""
-    with np.errstate(divide="ignore"):
-        return np.where(a > 1, (a + b - 1) / np.maximum(a - 1, 0), np.inf)
+    return np.where(a > 1, (a + b - 1) / np.where(a > 1, a - 1, 1.0), np.inf)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from custrel.clv.law import PurchaseLaw, horizon_in
+from custrel.clv.law import PurchaseLaw, horizon_in, log_gaps_of
 from custrel.clv.spend import SpendLaw
 from custrel.errors import ConvergenceError, DomainError
 from custrel.fit import checked_history
@@ -71,6 +71,9 @@ def compare(
     """
     checked_history(h, law="compare")
     chosen = _checked_laws(laws)
+    for law in chosen:
+        if getattr(law, "needs_log_gaps", False):
+            log_gaps_of(h, law.__name__)
     after = None if holdout is None and horizon is None else _held_out(h, holdout, horizon)
     if after and issubclass(chosen[0], SpendLaw):
         raise DomainError("compare: laws of spend foretell no purchases: leave holdout and horizon out")
@@ -123,8 +126,7 @@ def _row(law: type[PurchaseLaw | SpendLaw], h: History, after: tuple[Array, Any]
     figures = {"log_likelihood": np.nan, "aic": np.nan, "bic": np.nan}
     if fit:
         figures = {name: getattr(fit, name) for name in figures}
-    found = zip(law.names(), fit.model, strict=True) if fit else ()
-    row = {"law": law.__name__, "parameters": ", ".join(f"{name} = {value:.4g}" for name, value in found), **figures}
+    row = {"law": law.__name__, "parameters": fit.found if fit else "", **figures}
     if after:
         row |= _errors(fit, h, *after)
     return {**row, "seconds": seconds, "diagnosis": said}

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from functools import wraps
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -33,6 +33,7 @@ __all__ = [
     "FORGOTTEN",
     "LIMITS_OF_RATES",
     "Future",
+    "Living",
     "PurchaseLaw",
     "checked_watch",
     "discount_per_unit",
@@ -91,6 +92,23 @@ class Future:
             yield cells, times
 
 
+class Living(Protocol):
+    """What a customer who is still there will do, counted from now: a law of purchases, or a mixture of them."""
+
+    def survival_of_new(self, t: float | Array) -> Array:
+        """As in `PurchaseLaw`; so are the others."""
+
+    def expected_purchases_of_new(self, t: float | Array) -> Array: ...  # noqa: D102
+
+    def activity_of_new(self, t: float | Array) -> Array: ...  # noqa: D102
+
+    def probability_of_new(self, n: int | Array, t: float | Array) -> Array: ...  # noqa: D102
+
+    def probability_later_of_new(self, n: int | Array, t: float | Array, since: Array) -> Array: ...  # noqa: D102
+
+    def discounted_purchases_of_new(self, t: Array, delta: float) -> Array: ...  # noqa: D102
+
+
 @dataclass(frozen=True, eq=False)
 class PurchaseLaw(TimedLaw):
     """A law of repeat purchases in continuous time; a law's file gives the abstract equations.
@@ -117,7 +135,7 @@ class PurchaseLaw(TimedLaw):
         """Probability that the customer has not left by T."""
 
     @abstractmethod
-    def living(self, h: History) -> PurchaseLaw:
+    def living(self, h: History) -> Living:
         """The law of a customer who is still there at T, given what they did so far."""
 
     @abstractmethod
@@ -231,7 +249,7 @@ class PurchaseLaw(TimedLaw):
         t = horizon_in(h, t, endless=True)
         return _if_alive(self.p_alive_now(h), self._of_the_living(h, lambda law: law.expected_purchases_of_new(t), t))
 
-    def _of_the_living(self, h: History, quantity: Callable[[PurchaseLaw], Array], *asked: float | Array) -> Array:
+    def _of_the_living(self, h: History, quantity: Callable[[Living], Array], *asked: float | Array) -> Array:
         """A quantity of `living(h)`, evaluated once for all customers whose `living` is the same."""
         if any(np.shape(value)[-1:] not in {(), (1,)} for value in (*self, *asked)):  # each customer has their own
             return quantity(self.living(h))

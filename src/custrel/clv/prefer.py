@@ -147,7 +147,7 @@ def _checked_pair(first: Any, second: Any, h: Any) -> tuple[str, str]:
     for fit in (first, second):
         if not isinstance(fit, Fit) or not isinstance(fit.model, (SpendLaw, PurchaseLaw)):
             raise DomainError(f"prefer needs two fits of laws of purchases, or of spend, got {fit!r:.80}")
-    one, other = type(first.model).__name__, type(second.model).__name__
+    one, other = _name(first), _name(second)
     if one == other:
         raise DomainError(f"prefer needs fits of two laws, got {one} twice")
     kinds = [_kind(fit) for fit in (first, second)]
@@ -156,13 +156,19 @@ def _checked_pair(first: Any, second: Any, h: Any) -> tuple[str, str]:
     return one, other
 
 
+def _name(fit: Fit[Any]) -> str:
+    """The law's, and of laws that come with a whole number k, which one."""
+    k = getattr(fit.model, "k", None)
+    return type(fit.model).__name__ + ("" if k is None else f" with k = {k}")
+
+
 def _kind(fit: Fit[Any]) -> str:
     return next(said for parent, said in _KINDS if isinstance(fit.model, parent))
 
 
 def _likelihoods(fit: Fit[Any], told: History) -> Array:
     """Each row's log-likelihood; they add up to that of the fit if the history is the one it was fitted to."""
-    name, n = type(fit.model).__name__, round(told.customers)
+    name, n = _name(fit), round(told.customers)
     if fit.n != n:
         raise DomainError(
             f"prefer: {name} was fitted to {fit.n:,} customers, of whom this history tells {n:,}: give the one fitted"

@@ -3,6 +3,8 @@
 On the logarithmic scale of time the integrands of the laws rise to one top and fall on both sides, and are analytic in
 a strip around the line. So the hill is cut where it has fallen to exp(-42) of its top, and Gauss and Legendre's rule
 takes the rest, with as many nodes as its width and its fall ask for.
+
+What has two tops, or falls from its very beginning, is no such hill: `smooth_integral` takes it on a scale of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["hill_integral"]
+__all__ = ["FALL", "hill_integral", "smooth_integral"]
 
 FALL = 42.0  # exp(-42) is 6e-19
 _CELLS = 1 << 15  # nodes x rows at a time: a core's cache holds them
@@ -36,6 +38,21 @@ _NODES = (
     (96, 24.0, 90.0),
 )
 _MOST = 160
+
+# The same for `smooth_integral`, by width alone.
+_NODES_BY_WIDTH = (
+    (6, 0.5),
+    (8, 1.0),
+    (10, 1.5),
+    (12, 2.0),
+    (16, 2.7),
+    (20, 3.4),
+    (24, 4.0),
+    (32, 6.0),
+    (40, 8.0),
+    (64, 13.5),
+    (96, 17.0),
+)
 
 
 def hill_integral(
@@ -92,6 +109,62 @@ def hill_integral(
         return height + np.log(answers[0] * width), *answers[1:]
 
 
+def smooth_integral(
+    smooth: Callable[..., tuple[Array, ...]],
+    span: tuple[Array, Array],
+    bend: Array,
+    rows: tuple[Array, ...],
+    *,
+    change: Array | None = None,
+) -> tuple[Array, ...]:
+    r""":math:`\log \int_a^b e^{\phi(d)} dd` for each row, and the means of other functions under :math:`e^\phi`.
+
+    For functions with more than one top, or with one at the very edge. On the scale :math:`u = \log(1 + (d - a) / c)`
+    they are analytic in a wide strip around the line if c is no more than the distance at which they begin to bend, so
+    the width on that scale says how many nodes they need.
+
+    Parameters
+    ----------
+    smooth
+        Takes d and the parameters of some rows; gives :math:`\phi`, and the functions to average.
+    span
+        a and b of each row, finite, best cut to where something is left; the logarithm of nothing is -inf.
+    bend
+        The c of each row.
+    rows
+        The parameters, arrays of one length.
+    change
+        For functions with a top inside the span: how far they rise to it and fall behind it, which may need more nodes.
+
+    Examples
+    --------
+    The integral of exp(-d) from 1 to 43, and the mean of d:
+
+    >>> one, many = np.array([1.0]), np.array([43.0])
+    >>> log_area, mean = smooth_integral(lambda d, v: (-v * d, d), (one, many), one, (one,))
+    >>> bool(abs(log_area[0] + 1) < 1e-13), mean
+    (True, array([2.]))
+    """
+    low, high = span
+    width = np.log1p((high - low) / bend)
+    answers: list[Array] = []
+    for nodes, some in _by_width(width) if change is None else _by_effort(width, change):
+        places, weights = _rule(nodes)
+        u = places * width[some]
+        phi, *others = smooth(low[some] + bend[some] * np.expm1(u), *(one[some] for one in rows))
+        phi = phi + u
+        height = phi.max(axis=0)
+        mass = weights * np.exp(phi - height)
+        total = sum(mass)  # node by node, as above
+        with np.errstate(divide="ignore"):
+            found = [height + np.log(total * width[some] * bend[some])]
+        found += [sum(mass * other) / total for other in others]
+        answers = answers or [np.empty(width.shape) for _ in found]
+        for answer, values in zip(answers, found, strict=True):
+            answer[some] = values
+    return tuple(answers or [np.empty(0) for _ in smooth(low, *rows)])
+
+
 @cache
 def _rule(nodes: int) -> tuple[Array, Array]:
     """Nodes and weights on the unit interval, as columns."""
@@ -135,6 +208,17 @@ def _by_effort(width: Array, change: Array) -> Iterator[tuple[int, NDArray[np.in
     for rank in np.flatnonzero(np.bincount(effort, minlength=1)).tolist():
         nodes = _NODES[rank][0] if rank < len(_NODES) else _MOST
         rows = np.flatnonzero(effort == rank)
+        size = _CELLS // nodes
+        for start in range(0, rows.size, size):
+            yield nodes, rows[start : start + size]
+
+
+def _by_width(width: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """The same where the width alone says how many."""
+    rank = np.searchsorted([widest for _, widest in _NODES_BY_WIDTH], width)
+    for effort in np.unique(rank).tolist():
+        nodes = _NODES_BY_WIDTH[effort][0] if effort < len(_NODES_BY_WIDTH) else _MOST
+        rows = np.flatnonzero(rank == effort)
         size = _CELLS // nodes
         for start in range(0, rows.size, size):
             yield nodes, rows[start : start + size]
