@@ -182,7 +182,7 @@ def test_p_alive_by_hand_where_all_clocks_are_one():
 # -- what agrees with what --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("t", [3.0, 39.0, 300.0])
+@pytest.mark.parametrize("t", [3.0, 300.0])
 def test_chances_sum_to_1_and_their_mean_is_the_expectation(t):
     h, n = CROWD.take(CROWD.x < 100), np.arange(1500)[:, None]
     chances = LAW.probability(n, h, t)
@@ -252,7 +252,7 @@ def test_a_batch_of_one_equals_the_batch():
 
 
 def test_draws_broadcast():
-    draws = np.exp(LAW.to_log() + 0.3 * np.random.default_rng(5).standard_normal((3, 6)))
+    draws = np.exp(LAW.to_log() + 0.3 * np.random.default_rng(5).standard_normal((2, 6)))
     together = LAW.at_log(np.log(draws))
     for answer in (
         lambda law: law.log_likelihood(CROWD),
@@ -349,9 +349,9 @@ def agrees(expected, sample, slack=0.0, sigmas=5.0):
 @pytest.fixture(scope="module")
 def witness():
     rng = np.random.default_rng(20160901)
-    T = rng.uniform(20.0, 60.0, 400)
-    lives = LAW.simulate(np.repeat(T, 30) + 40.0, rng)
-    return lives, lives.history(until=np.repeat(T, 30), log_gaps=True)
+    T = rng.uniform(20.0, 60.0, 50)
+    lives = LAW.simulate(np.repeat(T, 40) + 40.0, rng)
+    return lives, lives.history(until=np.repeat(T, 40), log_gaps=True)
 
 
 def groups(h):
@@ -415,7 +415,7 @@ def test_lifetime_value_lives_its_futures():
     ltv = LifetimeValue(purchases=ParetoGGG, spend=GammaGamma)
     fit = Fit(LAW, -1.0, 9, 1e-4 * np.eye(6), None)
     ltv.purchases_, ltv.spend_ = fit, Fit(GammaGamma(6.0, 4.0, 15.0), -1.0, 9, 1e-4 * np.eye(3), None)
-    table = ltv.predict(h, horizon=39, draws=400)
+    table = ltv.predict(h, horizon=39, draws=200)
     assert np.all(table["low"] <= table["clv"])
     assert np.all(table["clv"][(CROWD.x > 1) & (CROWD.x < 100)] <= 1.2 * table["high"][(CROWD.x > 1) & (CROWD.x < 100)])
 
@@ -426,13 +426,13 @@ def test_lifetime_value_lives_its_futures():
 @pytest.mark.slow
 def test_fitting_finds_the_law_that_made_the_data():
     rng = np.random.default_rng(2024)
-    h = LAW.simulate(rng.integers(20, 60, 2000).astype(float), rng).history(log_gaps=True)
+    h = LAW.simulate(rng.integers(20, 60, 1200).astype(float), rng).history(log_gaps=True)
     fit = ParetoGGG.fit(h)
     off = (fit.model.to_log() - LAW.to_log()) / np.sqrt(np.diag(fit.log_covariance))
     assert np.abs(off).max() < 4
     assert fit.log_likelihood >= LAW.log_likelihood(h).sum()
     assert fit == from_json(fit.to_json())
-    assert fit.draws(3, seed=1).p_alive(h).shape == (3, 2000)
+    assert fit.draws(3, seed=1).p_alive(h).shape == (3, 1200)
 
 
 def test_cdnow_buys_at_random():

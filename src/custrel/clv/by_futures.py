@@ -43,6 +43,8 @@ _SEED = 35_779
 _FIRST, _A_GAP = 3, 4  # columns of random numbers that a future takes, and each gap
 _CELLS = 1 << 17  # customers x futures at a time
 _PLACES = np.linspace(0.0, 1.0, 129)  # at which the distribution of the next gap is known
+_SINGLY = 16  # even purchases that are added up one by one
+_AT_ONCE = 1e-300  # no purchase comes before time begins
 _DEEP = 22.0  # exp(-22) is 3e-10: a part of the gap's distribution that no future meets
 
 
@@ -100,14 +102,20 @@ class _Futures:
         return times - np.minimum(0.5 / self.k.ravel()[cells], 0.5) * gap, gap
 
     def even_worth(self, cells: NDArray[np.intp], times: Array, until: Array, delta: float) -> Array:
-        """The worth of all even purchases by then: Euler and Maclaurin's sum, from and to half a gap."""
+        """The worth of all even purchases by then: some by themselves, the others by Euler and Maclaurin's sum."""
         rows = cells // self.k.shape[1]
         start, gap = self.even(cells, times)
+        total = np.zeros(cells.size)
+        for number in range(1, _SINGLY + 1):
+            time = start + number * gap
+            total += np.where(time <= until[rows], self.worth(time, rows, delta), 0.0)
         last = np.floor(np.maximum(until[rows] - start, 0.0) / gap)
-        low, high = start + gap / 2, start + (last + 0.5) * gap
+        some = np.flatnonzero(last > _SINGLY)
+        rows, gap = rows[some], gap[some]
+        low, high = start[some] + (_SINGLY + 0.5) * gap, start[some] + (last[some] + 0.5) * gap
         bent = self._slope(low, rows, delta) - self._slope(high, rows, delta)
-        area = self._area(low, high, rows, delta)
-        return np.where(last > 0, area / gap + gap / 24 * bent, 0.0)
+        total[some] += self._area(low, high, rows, delta) / gap + gap / 24 * bent
+        return total
 
     def _slope(self, time: Array, rows: NDArray[np.intp], delta: float) -> Array:
         """Derivative of the worth; 0 at the end of time."""
@@ -260,6 +268,8 @@ def _even_ladder(
     for step in np.flatnonzero(wanted > 0):
         position = wanted[step] + before - EACH
         time = start + position * gap
+        if not np.any(time <= until[rows]):
+            return
         counts = (position >= 1) & (time <= until[rows])
         value = futures.worth(time[counts], rows[counts]) / FUTURES
         sums[step] += np.bincount(rows[counts], weights=value, minlength=until.size)
@@ -350,7 +360,7 @@ def _from_nodes(part: Part, rows: Rows, regularity: Array, gap: Array, total: Ar
     with np.errstate(over="ignore"):  # a gap may be endless
         rate = gammaincinv(m + k, np.broadcast_to(total, k.shape)) / A / (1 + k / m * np.exp(u))
         rest = np.exp(u) * -np.expm1(np.minimum(begin - u, 0.0)) * (A / m)
-    return k, rate, rest
+    return k, rate, np.maximum(rest, _AT_ONCE)
 
 
 def _beyond(k: Array, m: Array, begin: Array, chosen: tuple[Any, ...], chance: Array) -> Array:

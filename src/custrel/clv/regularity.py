@@ -19,7 +19,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betainc, log_expit, psi
+from scipy.special import betainc, betaincc, log_expit, psi
 
 from custrel.stats.estimate import Array
 from custrel.stats.quadrature import hill_integral
@@ -206,8 +206,7 @@ def outlasting(q: Array, rows: Rows, *, means: bool) -> Part:
     """The next gap outlasts the silence; means of `exceeds` and of exp(-exceeds)."""
     k, m, A = rows.at(q)
     begin = silent_until(rows, k, m, A)
-    z = 1 / (1 + k / m * np.exp(np.minimum(begin, 600.0)))
-    beyond = betainc(m, k, z)
+    beyond = _share_beyond(k, m, begin)
     flat = [one.ravel() for one in (k, m, begin)]
     found = [np.log(np.maximum(beyond, 1e-300)).ravel(), *(np.empty(k.size) for _ in range(2 * means))]
     _fill(found[:1], np.flatnonzero(beyond.ravel() < 1e-30), _longer_by_hill, flat, means=False)
@@ -217,9 +216,20 @@ def outlasting(q: Array, rows: Rows, *, means: bool) -> Part:
         _fill(found[1:], np.flatnonzero(plain), _means_by_one_piece, flat, means=True)
         _fill(found[1:], np.flatnonzero(~plain), _means_by_hill, flat, means=True)
         exact = share > 1e-30
-        found[2][exact] = betainc(m + 1, k, z).ravel()[exact] / share[exact]
+        tilted = _share_beyond(k, m + 1, begin + np.log1p(1 / m)).ravel()
+        found[2][exact] = tilted[exact] / share[exact]
     log_beyond, *others = (one.reshape(k.shape) for one in found)
     return Part(q, _known(q, rows) + log_beyond, tuple(others))
+
+
+def _share_beyond(k: Array, m: Array, begin: Array) -> Array:
+    """The share of gaps longer than `begin`: an incomplete beta function, of whichever argument is small."""
+    odds = k / m * np.exp(np.minimum(begin, 600.0))
+    answer = np.empty(k.shape)
+    short = odds < 1
+    answer[short] = betaincc(k[short], m[short], (odds / (1 + odds))[short])
+    answer[~short] = betainc(m[~short], k[~short], (1 / (1 + odds))[~short])
+    return answer
 
 
 def _fill(
@@ -239,7 +249,7 @@ def _fill(
 def _means_by_one_piece(k: Array, m: Array, begin: Array, *, means: bool) -> tuple[Array, ...]:
     """Over gaps beyond `begin` where that is after the top of the hill; else over all gaps less those up to it."""
     del means
-    z, weight = _rule(24)
+    z, weight = _rule(40)
     k, m, begin = (one[:, None] for one in (k, m, begin))
     after = begin > 0
     power = np.abs(gap_slope(begin, k, m)) / 3 + 0.5 / np.sqrt(1 / k + 1 / m)
