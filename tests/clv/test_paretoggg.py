@@ -210,12 +210,13 @@ def test_nothing_is_expected_at_once_and_more_the_longer_we_wait():
 
 
 def test_discounted_value_falls_with_the_rate_and_adds_up_over_horizons():
-    values = [LAW.discounted_expected_purchases(CROWD, 390.0, annual_discount_rate=d) for d in (0.0, 0.01, 0.5, 3.0)]
+    few = CROWD.take(CROWD.x < 10)
+    values = [LAW.discounted_expected_purchases(few, 390.0, annual_discount_rate=d) for d in (0.0, 0.01, 0.5, 3.0)]
     assert np.all(np.diff(values, axis=0) < 0)
-    assert_allclose(LAW.expected_purchases(CROWD, 390.0), values[0], rtol=1e-14)
+    assert_allclose(LAW.expected_purchases(few, 390.0), values[0], rtol=1e-14)
     ends = np.array([0.0, 3.0, 39.0, 390.0])[:, None]
-    worth = LAW.discounted_expected_purchases(CROWD, ends, annual_discount_rate=0.5)
-    added, fade = np.diff(LAW.expected_purchases(CROWD, ends), axis=0), np.exp(-np.log(1.5) * 7 / 365.25 * ends)
+    worth = LAW.discounted_expected_purchases(few, ends, annual_discount_rate=0.5)
+    added, fade = np.diff(LAW.expected_purchases(few, ends), axis=0), np.exp(-np.log(1.5) * 7 / 365.25 * ends)
     assert np.all(np.diff(worth, axis=0) <= added * fade[:-1] * (1 + 1e-9))
     assert np.all(np.diff(worth, axis=0) >= added * fade[1:] * (1 - 1e-9))
 
@@ -239,6 +240,7 @@ def test_heavy_buyers_are_counted_by_their_rate_after_a_hundred_purchases():
 
 
 def test_a_batch_of_one_equals_the_batch():
+    few = CROWD.take(slice(1, None, 2))
     for answer in (
         LAW.log_likelihood,
         LAW.p_alive,
@@ -247,18 +249,19 @@ def test_a_batch_of_one_equals_the_batch():
         lambda h: LAW.probability(3, h, 39.0),
         lambda h: LAW.discounted_expected_purchases(h, 390.0, annual_discount_rate=0.1),
     ):
-        alone = [answer(CROWD.take([i]))[0] for i in range(len(CROWD))]
-        assert_array_equal(alone, answer(CROWD))
+        alone = [answer(few.take([i]))[0] for i in range(len(few))]
+        assert_array_equal(alone, answer(few))
 
 
 def test_draws_broadcast():
+    few = CROWD.take(CROWD.x < 10)
     draws = np.exp(LAW.to_log() + 0.3 * np.random.default_rng(5).standard_normal((2, 6)))
     together = LAW.at_log(np.log(draws))
     for answer in (
-        lambda law: law.log_likelihood(CROWD),
-        lambda law: law.p_alive(CROWD, 5.0),
-        lambda law: law.expected_purchases(CROWD, 39.0),
-        lambda law: law.probability(2, CROWD, 39.0),
+        lambda law: law.log_likelihood(few),
+        lambda law: law.p_alive(few, 5.0),
+        lambda law: law.expected_purchases(few, 39.0),
+        lambda law: law.probability(2, few, 39.0),
         lambda law: law.expected_purchases_of_new(np.array([1.0, 39.0])),
         lambda law: law.probability_of_new(np.arange(4), 39.0),
     ):

@@ -25,13 +25,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from scipy.special import expit, psi
 
 from custrel.clv.by_futures import ByFutures, GapFuture, drawn
-from custrel.clv.law import PurchaseLaw, checked_watch, log_gaps_of, times_with_gaps
+from custrel.clv.law import Living, PurchaseLaw, checked_watch, log_gaps_of, times_with_gaps
 from custrel.clv.paretonbd import ParetoNBD
 from custrel.clv.regularity import Rows, by_nodes, cut_short, outlasting
 from custrel.history import History
@@ -108,7 +108,7 @@ class ParetoGGG(PurchaseLaw):
     )
 
     def log_likelihood(self, h: History) -> Array:
-        """The data's density under equations (1) to (6) of [1]_, summed over k, the rates and the next gap."""
+        """Density of the times of purchases by the story of [1]_, summed over k, the rates and the next gap."""
         return np.asarray(np.logaddexp(*self._parts(h)) - self.s * np.log1p(h.t_x / self.beta))
 
     def score(self, h: History) -> Array:
@@ -183,7 +183,7 @@ class ParetoGGG(PurchaseLaw):
         self.refuse_another_unit(h.unit, "the history counts")
         return np.asarray(self.t / self.gamma * (1 - self._posterior(h)[1]))
 
-    def living(self, h: History) -> Any:
+    def living(self, h: History) -> Living:
         """The law of a customer who is still there at T: 2,000 futures of each, made when they are asked for."""
         rows, shape = self._rows(h)
         return ByFutures(rows, shape)
