@@ -1,6 +1,5 @@
 """Every task of the house: `nox --list` names them, `nox -s NAME` runs one, as .ci/run does."""
 
-
 import nox
 
 nox.needs_version = ">=2025.2"
