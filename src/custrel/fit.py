@@ -375,7 +375,8 @@ def _sampled(data: Rows) -> Rows:
     rows = np.searchsorted(ends, (np.arange(SAMPLE) + 0.5) * (ends[-1] / SAMPLE))
     chosen, n = np.unique(rows, return_counts=True)
     found: Any = data.take(chosen)
-    return replace(found, n=n.astype(np.float64))  # type: ignore[no-any-return]
+    sampled: Rows = replace(found, n=n.astype(np.float64))
+    return sampled
 
 
 def _vague(law: type[Law], peak: Peak, customers: int) -> str:

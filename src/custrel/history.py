@@ -16,7 +16,7 @@ from custrel.stats.estimate import Array
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["DAYS", "History", "PurchaseTimes"]
+__all__ = ["DAYS", "History", "PurchaseTimes", "even_log_gaps"]
 
 DAYS: Mapping[str, float] = MappingProxyType(
     {
@@ -370,6 +370,15 @@ class PurchaseTimes:
         return History(x=x, t_x=t_x, T=T, log_gaps=sums, unit=self.unit, grain="microsecond")
 
 
+def even_log_gaps(h: History) -> Array:
+    """What `log_gaps` is where all times between a customer's purchases have one length: the most it can be.
+
+    >>> even_log_gaps(History(x=[0, 2], t_x=[0, 6], T=[9, 9])).round(4)  # 2 log 3
+    array([0.    , 2.1972])
+    """
+    return np.asarray(h.x * np.log(np.where(h.x > 0, h.t_x, 1.0) / np.maximum(h.x, 1)))
+
+
 def _sums_of_log_gaps(customer: NDArray[np.intp], time: Array, customers: int) -> Array:
     first = np.diff(customer, prepend=-1) != 0
     gaps = time - np.where(first, 0.0, np.roll(time, 1))
@@ -409,10 +418,9 @@ def _refuse_impossible_rows(h: History) -> None:
         promises["n must be above 0 and finite"] = (h.n > 0) & np.isfinite(h.n)
     if h.log_gaps is not None:
         promises["log_gaps must be finite"] = np.isfinite(h.log_gaps)
-        evenly = x * np.log(np.where(x > 0, t_x, 1.0) / np.maximum(x, 1))  # the largest sum, but for rounding
         promises[
             f"log_gaps must be 0 where x is 0, and no more than x log(t_x / x), in {h.unit}s as t_x, where x is not"
-        ] = (h.log_gaps <= evenly + 0.05 * (1 + x)) & ((x > 0) | (h.log_gaps == 0))
+        ] = (h.log_gaps <= even_log_gaps(h) + 0.05 * (1 + x)) & ((x > 0) | (h.log_gaps == 0))
     for promise, kept in promises.items():
         if not kept.all():
             row = int(np.argmin(kept))

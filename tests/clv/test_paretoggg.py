@@ -11,11 +11,11 @@ from scipy.special import gammainc
 from custrel import History, from_json
 from custrel.clv import GammaGamma, LifetimeValue, ParetoNBD
 from custrel.clv.paretoggg import ParetoGGG
-from custrel.clv.regularity import binet
 from custrel.datasets import cdnow
 from custrel.errors import DomainError
 from custrel.fit import Fit
 from custrel.stats.draw import SharedNumbers
+from custrel.stats.special import binet
 
 approx = pytest.approx
 

@@ -23,7 +23,6 @@ References
 
 from __future__ import annotations
 
-import itertools
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -36,10 +35,11 @@ from custrel.clv.law import Future, Living, PurchaseLaw, checked_watch, log_gaps
 from custrel.clv.phases import Phases, log_chances_of_phases
 from custrel.errors import ConvergenceError
 from custrel.fit import Fit, checked_count, fit_law
+from custrel.history import even_log_gaps
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -275,9 +275,10 @@ class RegularLaw(PurchaseLaw):
             If the likelihood has no peak, at the likeliest k if it was not given; the message says why.
         """
         told = cls._told_by(h)
-        if k is not None:
-            return _fit_with(cls, told, checked_count("k", k), None)
-        return _best_of(cls, told)
+        if k is None:
+            return _best_of(cls, _apart_from_gaps(told), _lift(told, cls.__name__))
+        lift = _lift(told, f"{cls.__name__} with k = {k}") if checked_count("k", k) > 1 else 0.0
+        return _fit_with(cls, _apart_from_gaps(told), lift, k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -335,32 +336,29 @@ class _RegularFuture(Future):
     k: int = field(kw_only=True)
     phase: NDArray[np.intp] = field(kw_only=True)
 
-    def purchases(self, t: float, numbers: SharedNumbers) -> Iterator[tuple[Array, Array]]:
-        """The first, second, ... purchases within t: in which cells (of the raveled shape) they happen, and when."""
-        rate, stays = self.rate.ravel(), self.stays_for.ravel()
-        cells, times, customers = np.arange(rate.size), np.zeros(rate.size), self.rate.shape[-1]
-        left = self.k - self.phase.ravel()
-        for position in itertools.count():
-            if position == 0:
-                events = numbers.gamma(np.arange(1.0, self.k + 1))[cells // customers, left - 1]
-            else:
-                events = numbers.gamma(float(self.k)).ravel()[cells // customers]
-            with np.errstate(divide="ignore", over="ignore"):  # a rate of 0 never buys
-                times = times + events / (self.k * rate[cells])
-            happens = (times <= t) & (position < stays[cells])
-            cells, times = cells[happens], times[happens]
-            if not cells.size:
-                return
-            yield cells, times
+    def gap(self, position: int, place: tuple[NDArray[Any], ...], numbers: SharedNumbers) -> Array:
+        """Erlang; of the first one some events have happened already."""
+        if position:
+            events = numbers.gamma(float(self.k)).ravel()[place[0]]
+        else:
+            events = numbers.gamma(np.arange(1.0, self.k + 1))[place[0], self.k - self.phase[place] - 1]
+        return np.asarray(events / (self.k * self.rate[place]))
 
 
-def _fit_with(law: type[Law], told: History, k: int, near: Law | None) -> Fit[Law]:
-    """The peak for one k. The times between purchases only lift it, so rows of equal x, t_x and T share the work."""
+def _apart_from_gaps(told: History) -> History:
+    """Rows of equal x, t_x and T share the work: the times between purchases only lift the likelihood of a k."""
     data = replace(told, log_gaps=None).distinct()
-    data = replace(data, log_gaps=_evenly(data))
-    lift = 0.0
-    if k > 1:
-        lift = (k - 1) * float(told.weights @ (log_gaps_of(told, f"{law.__name__} with k = {k}") - _evenly(told)))
+    return replace(data, log_gaps=even_log_gaps(data))
+
+
+def _lift(told: History, who: str) -> float:
+    """What the times between purchases add to the log-likelihood beyond those of one length, for each k beyond 1."""
+    return float(told.weights @ (log_gaps_of(told, who) - even_log_gaps(told)))
+
+
+def _fit_with(law: type[Law], data: History, lift: float, k: int, near: Law | None = None) -> Fit[Law]:
+    """The peak for one k; from near the peak of another k, where there is one."""
+    lift = (k - 1) * lift
     starts = [replace(start, unit=data.unit) for start in law.starts(data, k)]
     if near is not None:
         starts = [replace(near, alpha=near.alpha * k / near.k, k=k), starts[0]]
@@ -371,22 +369,16 @@ def _fit_with(law: type[Law], told: History, k: int, near: Law | None) -> Fit[La
     return replace(fit, log_likelihood=fit.log_likelihood + lift)
 
 
-def _evenly(h: History) -> Array:
-    """The sum of the logarithms of the times between purchases, were they all of one length."""
-    return np.asarray(h.x * np.log(np.where(h.x > 0, h.t_x, 1.0) / np.maximum(h.x, 1)))
-
-
-def _best_of(law: type[Law], told: History) -> Fit[Law]:
+def _best_of(law: type[Law], data: History, lift: float) -> Fit[Law]:
     """Up from k = 1, each from the peak of the one before, until two in a row are worse than the best.
 
     Where the likelihood of a k has no peak, what it climbed to counts: a larger k that has one must beat it.
     """
-    log_gaps_of(told, law.__name__)
     near: Law | None = None
     found: list[Fit[Law] | ConvergenceError] = []
     while len(found) < MOST and not _fallen_twice([one.log_likelihood for one in found]):
         try:
-            fit = _fit_with(law, told, len(found) + 1, near)
+            fit = _fit_with(law, data, lift, len(found) + 1, near)
         except ConvergenceError as error:
             found.append(error)
         else:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BGNBD",
+    "ever",
     "future_by_chances",
     "geometric",
     "log_likelihood_by_chances",
@@ -154,7 +155,7 @@ class BGNBD(PurchaseLaw):
         """
         r, alpha, a, b, t = np.broadcast_arrays(*self, np.asarray(t, dtype=float))
         if np.any(np.isposinf(t)):
-            return np.where(np.isposinf(t), _ever(a, b), self.expected_purchases_of_new(np.where(np.isposinf(t), 0, t)))
+            return np.where(np.isposinf(t), ever(a, b), self.expected_purchases_of_new(np.where(np.isposinf(t), 0, t)))
         answer = np.empty(t.shape)
         long = _series_is_long(r, a, b, t / (alpha + t))
         answer[~long] = _by_series(r[~long], alpha[~long], a[~long], b[~long], t[~long])
@@ -326,6 +327,6 @@ def _by_mean_over_p(r: Array, alpha: Array, a: Array, b: Array, t: Array) -> Arr
     return beta_mean(bought, a, b, r, t / alpha)
 
 
-def _ever(a: Array, b: Array) -> Array:
+def ever(a: Array, b: Array) -> Array:
     """Mean number of purchases until leaving, the mean of 1 / p: inf where too many hardly ever leave."""
     return np.where(a > 1, (a + b - 1) / np.where(a > 1, a - 1, 1.0), np.inf)

@@ -290,21 +290,12 @@ class GapFuture(Future):
     regularity: Array
     first: Array
 
-    def purchases(self, t: float, numbers: SharedNumbers) -> Iterator[tuple[Any, Array]]:
-        """The first, second, ... purchases within t: in which cells (of the raveled shape) they happen, and when."""
-        k, stays = self.regularity.ravel(), self.stays_for.ravel()
-        pace = k * self.rate.ravel()
-        ends = np.minimum(np.broadcast_to(self.leaves_at, self.rate.shape).ravel(), t)
-        cells, times = np.flatnonzero(stays > 0), self.first.ravel()[stays > 0]
-        while True:
-            happens = times <= ends[cells]
-            cells, times = cells[happens], times[happens]
-            if not cells.size:
-                return
-            yield cells, times
-            with np.errstate(divide="ignore", over="ignore"):
-                chance = [numbers.uniform().ravel()[cells // self.rate.shape[-1]] for _ in range(_A_GAP)]
-                times = times + _gamma(k[cells], chance) / pace[cells]
+    def gap(self, position: int, place: tuple[NDArray[Any], ...], numbers: SharedNumbers) -> Array:
+        """What is left of the gap that they are in, and then gamma."""
+        if not position:
+            return np.asarray(self.first[place])
+        k, chance = self.regularity[place], [numbers.uniform().ravel()[place[0]] for _ in range(_A_GAP)]
+        return np.asarray(_gamma(k, chance) / (k * self.rate[place]))
 
 
 @cache

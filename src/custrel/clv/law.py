@@ -79,34 +79,44 @@ class Future:
 
     def purchases(self, t: float, numbers: SharedNumbers) -> Iterator[tuple[Array, Array]]:
         """The first, second, ... purchases within t: in which cells (of the raveled shape) they happen, and when."""
-        rate, stays = self.rate.ravel(), self.stays_for.ravel()
+        stays, (_, customers) = self.stays_for.ravel(), self.rate.shape
         ends = np.minimum(np.broadcast_to(self.leaves_at, self.rate.shape).ravel(), t)
-        cells, times, customers = np.arange(rate.size), np.zeros(rate.size), self.rate.shape[-1]
+        cells, times = np.arange(stays.size), np.zeros(stays.size)
         for position in itertools.count():
             with np.errstate(divide="ignore", over="ignore"):  # a rate of 0 never buys
-                times = times + numbers.exponential().ravel()[cells // customers] / rate[cells]
+                times = times + self.gap(position, np.divmod(cells, customers), numbers)
             happens = (times <= ends[cells]) & (position < stays[cells])
             cells, times = cells[happens], times[happens]
             if not cells.size:
                 return
             yield cells, times
 
+    def gap(self, position: int, place: tuple[NDArray[Any], ...], numbers: SharedNumbers) -> Array:
+        """Time to the purchase at that position from the one before, or from now: of these draws, these customers."""
+        del position
+        return np.asarray(numbers.exponential().ravel()[place[0]] / self.rate[place])
+
 
 class Living(Protocol):
     """What a customer who is still there will do, counted from now: a law of purchases, or a mixture of them."""
 
     def survival_of_new(self, t: float | Array) -> Array:
-        """As in `PurchaseLaw`; so are the others."""
+        """Probability of not leaving within t."""
 
-    def expected_purchases_of_new(self, t: float | Array) -> Array: ...  # noqa: D102
+    def expected_purchases_of_new(self, t: float | Array) -> Array:
+        """Expected purchases within t."""
 
-    def activity_of_new(self, t: float | Array) -> Array: ...  # noqa: D102
+    def activity_of_new(self, t: float | Array) -> Array:
+        """Probability of a purchase within t."""
 
-    def probability_of_new(self, n: int | Array, t: float | Array) -> Array: ...  # noqa: D102
+    def probability_of_new(self, n: int | Array, t: float | Array) -> Array:
+        """Probability of n purchases within t."""
 
-    def probability_later_of_new(self, n: int | Array, t: float | Array, since: Array) -> Array: ...  # noqa: D102
+    def probability_later_of_new(self, n: int | Array, t: float | Array, since: Array) -> Array:
+        """Probability of being still there at `since`, and of n purchases within t after it."""
 
-    def discounted_purchases_of_new(self, t: Array, delta: float) -> Array: ...  # noqa: D102
+    def discounted_purchases_of_new(self, t: Array, delta: float) -> Array:
+        """Expected purchases within t, discounted at the continuous rate delta."""
 
 
 @dataclass(frozen=True, eq=False)

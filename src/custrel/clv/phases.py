@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import betainc, betaincc, erfc, gammaln
 
+from custrel.clv.bgnbd import ever
 from custrel.stats.quadrature import hill_integral
-from custrel.stats.special import log_beta_ratio
+from custrel.stats.special import binet, log_beta_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,7 +142,7 @@ def _counts(k: int, j: Array, r: Array, alpha: Array, a: Array, b: Array, n: Arr
 def _expected(k: int, j: Array, r: Array, alpha: Array, a: Array, b: Array, t: Array, delta: Array) -> Array:
     with np.errstate(divide="ignore"):
         u = np.minimum(t, 1.4 * _FALL / delta) / alpha
-    answer = np.where(np.isposinf(u), _ever(a, b), 0.0)
+    answer = np.where(np.isposinf(u), ever(a, b), 0.0)
     counted = _few_events(r, u) & (delta == 0)
     answer[counted], _ = _over_events(k, *(one[counted] for one in (j, r, a, b, u)))
     some = (u > 0) & np.isfinite(u) & ~counted
@@ -196,11 +197,6 @@ def _over_events(k: int, j: Array, r: Array, a: Array, b: Array, u: Array) -> tu
     answer = np.empty_like(found)
     answer[:, order] = found
     return answer[0], answer[1]
-
-
-def _ever(a: Array, b: Array) -> Array:
-    """Mean number of purchases until leaving, the mean of 1 / p: inf where too many hardly ever leave."""
-    return np.where(a > 1, (a + b - 1) / np.where(a > 1, a - 1, 1.0), np.inf)
 
 
 def _later(k: int, j: Array, r: Array, alpha: Array, a: Array, b: Array, n: Array, t: Array, since: Array) -> Array:
@@ -294,15 +290,7 @@ def _fall(r: Array, m: Array, y: Array) -> Array:
 
 def _log_height(r: Array, m: Array) -> Array:
     """Logarithm of 1 / B(r, m), times z^m (1 - z)^r where that is highest."""
-    return np.asarray(0.5 * np.log(r * (m / (r + m)) / (2 * np.pi)) + _tail(r + m) - _tail(r) - _tail(m))
-
-
-def _tail(z: Array) -> Array:
-    """What the logarithm of the gamma function has beyond Stirling's first terms."""
-    low, w = np.minimum(z, 10.0), 1 / np.square(np.maximum(z, 10.0))
-    small = gammaln(low) - (low - 0.5) * np.log(low) + low - 0.5 * np.log(2 * np.pi)
-    series = 1 / 12 - w * (1 / 360 - w * (1 / 1260 - w * (1 / 1680 - w * (1 / 1188 - w * (691 / 360360 - w / 156)))))
-    return np.where(z < 10, small, series / np.maximum(z, 10.0))
+    return np.asarray(0.5 * np.log(r * (m / (r + m)) / (2 * np.pi)) + binet(r + m) - binet(r) - binet(m))
 
 
 def _discounted(m: Array, r: Array, u: Array, worth: Array) -> Array:

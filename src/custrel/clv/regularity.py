@@ -23,6 +23,7 @@ from scipy.special import betainc, betaincc, log_expit, psi
 
 from custrel.stats.estimate import Array
 from custrel.stats.quadrature import hill_integral
+from custrel.stats.special import binet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,22 +119,6 @@ class Part:
 def _added(values: Array) -> Array:
     """Sum over the nodes, one by one: NumPy's order would depend on how many rows there are."""
     return np.asarray(sum(values))
-
-
-def binet(z: Array) -> Array:
-    r""":math:`\log\Gamma(z) - (z - 1/2)\log z + z - \log(2\pi)/2`, of which nothing cancels for large z.
-
-    >>> round(float(binet(np.array(1.0))), 6)  # 1 - log(2 pi) / 2
-    0.081061
-    """
-    far = np.where(z < 8, z + 8, z)
-    w = 1 / np.square(far)
-    series = (1 / 12 - w * (1 / 360 - w * (1 / 1260 - w * (1 / 1680 - w * (1 / 1188 - w * 691 / 360360))))) / far
-    near = np.minimum(z, 8.0)
-    square = near * (near + 7)  # z (z + 7), to which all other pairs of eight factors add a number
-    rising = square * (square + 6) * (square + 10) * (square + 12)
-    steps = (near + 7.5) * np.log(near + 8) - 8 - np.log(rising) - (near - 0.5) * np.log(near)
-    return np.where(z < 8, series + steps, series)
 
 
 def _known(q: Array, rows: Rows) -> Array:
@@ -267,7 +252,7 @@ def _means_by_one_piece(k: Array, m: Array, begin: Array, *, means: bool) -> tup
 def _longer_by_hill(k: Array, m: Array, begin: Array, *, means: bool) -> tuple[Array, ...]:
     """The logarithm of the share of longer gaps, and the means."""
     end = np.maximum(_ends(k, m)[1], begin + _ENDLESS / m)
-    log_area, *others = hill_integral(_longer, _longer_slope, (begin, end), np.maximum(begin, 0.0), (k, m))
+    log_area, *others = hill_integral(_longer, gap_slope, (begin, end), np.maximum(begin, 0.0), (k, m))
     return _gap_height(k, m) + log_area, *(others if means else ())
 
 
@@ -278,10 +263,6 @@ def _means_by_hill(k: Array, m: Array, begin: Array, *, means: bool) -> tuple[Ar
 def _longer(u: Array, k: Array, m: Array) -> tuple[Array, ...]:
     more = exceeds(u, k, m)
     return k * u - (k + m) * more, more, np.exp(-more)
-
-
-def _longer_slope(u: Array, k: Array, m: Array) -> Array:
-    return gap_slope(u, k, m)
 
 
 def cut_short(q: Array, rows: Rows, *, means: bool) -> Part:

@@ -200,25 +200,25 @@ def _cut(
 
 
 def _by_effort(width: Array, change: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """How many nodes, and for which rows, so many at a time as the cache holds."""
+    """How many nodes, and for which rows, by width and by rise and fall."""
     effort = np.full(width.size, len(_NODES))
     for rank in reversed(range(len(_NODES))):
         _, widest, most = _NODES[rank]
         effort[(width <= widest) & (change <= most)] = rank
-    for rank in np.flatnonzero(np.bincount(effort, minlength=1)).tolist():
-        nodes = _NODES[rank][0] if rank < len(_NODES) else _MOST
-        rows = np.flatnonzero(effort == rank)
-        size = _CELLS // nodes
-        for start in range(0, rows.size, size):
-            yield nodes, rows[start : start + size]
+    return _in_parts(effort, [nodes for nodes, *_ in _NODES])
 
 
 def _by_width(width: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
     """The same where the width alone says how many."""
-    rank = np.searchsorted([widest for _, widest in _NODES_BY_WIDTH], width)
-    for effort in np.unique(rank).tolist():
-        nodes = _NODES_BY_WIDTH[effort][0] if effort < len(_NODES_BY_WIDTH) else _MOST
-        rows = np.flatnonzero(rank == effort)
+    effort = np.searchsorted([widest for _, widest in _NODES_BY_WIDTH], width)
+    return _in_parts(effort, [nodes for nodes, _ in _NODES_BY_WIDTH])
+
+
+def _in_parts(effort: NDArray[np.intp], nodes_of: list[int]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Rows of one effort together, so many at a time as the cache holds; beyond all efforts it takes the most nodes."""
+    for rank in np.flatnonzero(np.bincount(effort, minlength=1)).tolist():
+        nodes = nodes_of[rank] if rank < len(nodes_of) else _MOST
+        rows = np.flatnonzero(effort == rank)
         size = _CELLS // nodes
         for start in range(0, rows.size, size):
             yield nodes, rows[start : start + size]

@@ -16,6 +16,7 @@ __all__ = [
     "RECURRENCES",
     "add_logs",
     "beta_mean",
+    "binet",
     "by_count",
     "digamma_rising",
     "expm1_ratio",
@@ -93,6 +94,22 @@ def _log_gamma_tail(z: float | Array) -> Array:
 def _digamma_tail(z: float | Array) -> Array:
     w = 1 / np.square(z)
     return np.asarray(w * (1 / 12 - w * (1 / 120 - w * (1 / 252 - w * (1 / 240 - w / 132)))))
+
+
+def binet(z: Array) -> Array:
+    r""":math:`\log\Gamma(z) - (z - 1/2)\log z + z - \log(2\pi)/2`, of which nothing cancels for large z.
+
+    >>> round(float(binet(np.array(1.0))), 6)  # 1 - log(2 pi) / 2
+    0.081061
+    """
+    far = np.where(z < 8, z + 8, z)
+    w = 1 / np.square(far)
+    series = (1 / 12 - w * (1 / 360 - w * (1 / 1260 - w * (1 / 1680 - w * (1 / 1188 - w * 691 / 360360))))) / far
+    near = np.minimum(z, 8.0)
+    square = near * (near + 7)  # z (z + 7), to which all other pairs of eight factors add a number
+    rising = square * (square + 6) * (square + 10) * (square + 12)
+    steps = (near + 7.5) * np.log(near + 8) - 8 - np.log(rising) - (near - 0.5) * np.log(near)
+    return np.where(z < 8, series + steps, series)
 
 
 def log_beta_ratio(a: float | Array, z: float | Array, d: float | Array) -> Array:
