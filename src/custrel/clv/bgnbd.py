@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import betainc, xlog1py
 
-from custrel.clv.law import LIMITS_OF_RATES, Future, PurchaseLaw, checked_watch, rates_of_the_living, times_of_purchases
+from custrel.clv.law import LIMITS_OF_RATES, PurchaseLaw
 from custrel.clv.nbd import log_counts
+from custrel.clv.story import Future, checked_watch, rates_of_the_living, times_of_purchases
 from custrel.stats.special import add_logs, beta_mean, by_count, digamma_rising, expm1_ratio, log_rising, logistic
 
 if TYPE_CHECKING:
@@ -244,7 +245,11 @@ def _chances(r: float | Array, a: float | Array, b: float | Array, x: Array, *, 
     """Log of (r)_x and of m chances passed, (b)_m / (a + b)_m; and of the last one taken instead, a / (b + m - 1)."""
     m = x + before
     passed = log_rising(r, x) + log_rising(b, m) - log_rising(a + b, m)
-    return np.stack(np.broadcast_arrays(passed, np.where(m > 0, np.log(a / (b + np.maximum(m, 1) - 1)), -np.inf)))
+    return np.stack(np.broadcast_arrays(passed, _log_last(a, b, m)))
+
+
+def _log_last(a: float | Array, b: float | Array, m: Array) -> Array:
+    return np.where(m > 0, np.log(a / (b + np.maximum(m, 1) - 1)), -np.inf)
 
 
 def log_odds_of_having_left(law: BGNBD | MBGNBD, h: History, *, before: int) -> Array:
@@ -275,8 +280,8 @@ def _slopes_of_chances(r: float, a: float, b: float, x: Array, *, before: int) -
     """The last chance of `_chances`; derivatives of those passed in r, -a and b, and of the last one in -b."""
     m = x + before
     leaves = digamma_rising(a + b, m)
-    _, last = _chances(r, a, b, x, before=before)
-    return np.stack([last, digamma_rising(r, x), leaves, digamma_rising(b, m) - leaves, 1 / (b + np.maximum(m, 1) - 1)])
+    stays = digamma_rising(b, m) - leaves
+    return np.stack([_log_last(a, b, m), digamma_rising(r, x), leaves, stays, 1 / (b + np.maximum(m, 1) - 1)])
 
 
 def rate_by_last_seen(law: BGNBD | MBGNBD, h: History) -> Array:

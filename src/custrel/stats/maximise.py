@@ -31,6 +31,7 @@ FLATTEST = 1e10  # a condition number beyond this cannot be told from a ridge
 
 CLOSE = 1e-4  # per customer: a step that promises less leads to where Newton's method is safe
 ROUGH = 2e-3  # of the steepest axis: what stands in for a Hessian knows no flatter one
+NOTHING = 1e-10  # per customer: a gain that no comparison of laws would see
 SAME = 0.3  # on the log scale: steps that lead so near each other lead to one place
 
 
@@ -179,7 +180,7 @@ def maximise(hill: Hill, starts: Sequence[Array], *, foothill: Hill | None = Non
 
 def _proved(hill: Hill, top: _Place, middle: Array, starts: int, agreeing: int, *, many: bool) -> Peak:
     """The last steps on all rows, and what the ground is like there."""
-    position, gradient = _finish(hill, top.position, top.curvature, middle, flat=FLAT / 3 if many else FLAT / 100)
+    position, gradient = _finish(hill, top.position, top.curvature, middle, flat=FLAT / 3 if many else FLAT / 1e4)
     # Of many rows by differences to one side: half the work, and exact to a millionth of what the data can tell.
     hessian = _rough_hessian(hill, position, gradient, step=1e-6) if many else hessian_of(hill, position)
     return Peak(position, hill.value(position), gradient, hessian, starts, agreeing, position - middle)
@@ -221,7 +222,8 @@ def _approach(hill: Hill, start: Array, middle: Array) -> tuple[float, Array, Ar
         while ahead[0] @ step < -promise / 2 and np.abs(step).max() > FLAT:  # beyond the top
             step = step * max(0.1, promise / (promise - float(ahead[0] @ step)))
             ahead, promise = hill.slope(position + step), float(gradient @ step)
-        position, (gradient, curvature) = position + step, ahead
+        position, curvature = position + step, _corrected(ahead[1], step, ahead[0] - gradient)
+        gradient = ahead[0]
     height, before = hill.value(position), hill.value(start)
     return (height, position, gradient) if height >= before else (before, start, hill.gradient(start))
 
@@ -242,6 +244,8 @@ def _climb(hill: Hill, end: tuple[float, Array, Array], middle: Array, *, enough
         gradient = hill.gradient(position)
         ahead = _stride(position, gradient, curvature, middle)
         if gradient @ ahead < enough and np.abs(ahead).max() < SAME:  # on a ridge steps stay long
+            break
+        if 0 < gain < NOTHING and np.abs(position - middle).max() > BOX / 2:  # and nothing comes of them
             break
         curvature = _rough_hessian(hill, position, gradient)
     return _Place(position, height, curvature)
