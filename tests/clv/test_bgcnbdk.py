@@ -9,9 +9,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from custrel import History, from_json
-from custrel.clv import BGNBD, MBGNBD, NBD, compare
+from custrel.clv import BGNBD, MBGNBD, NBD, compare, phases
 from custrel.clv.bgcnbdk import BGCNBDk, RegularLaw
-from custrel.clv.law import discount_per_unit
+from custrel.clv.horizon import discount_per_unit
 from custrel.clv.mbgcnbdk import MBGCNBDk
 from custrel.clv.phases import Phases
 from custrel.datasets import cdnow
@@ -308,6 +308,36 @@ def test_the_corners_are_what_the_definition_says(k, j, r, u, a, b, purchases, t
 def test_all_purchases_to_come_discounted(k, j, r, alpha, a, b, delta, worth):
     phase = Phases(r - j, alpha, a, b, k, np.eye(k)[j])
     assert approx(worth, rel=1e-12) == float(phase.discounted_purchases_of_new(np.inf, delta))
+
+
+@pytest.mark.parametrize(
+    ("k", "j", "r", "alpha", "a", "b", "t", "delta", "worth"),
+    [
+        # Sums over n of S_(n-1) times the discounted density of the event nk - j, integrated at 40 digits.
+        (1, 0, 0.243, 4.414, 0.793, 2.426, 52.0, 0.0018, 1.3917293441793062458),
+        (3, 0, 0.6, 13.0, 0.793, 2.426, 52.0, 0.0018, 0.46254001687606089129),
+        (3, 2, 7.6, 52.0, 0.793, 4.426, 104.0, 0.01, 2.6971455437856826142),
+        (2, 1, 40.0, 30.0, 1.5, 20.0, 26.0, 0.1, 4.8224705562902250227),
+        (12, 4, 2.0, 100.0, 0.5, 0.7, 365.0, 0.001, 0.33154811444649493696),
+        (2, 0, 0.014, 4060.0, 0.4, 84.0, 2.1, 1.98, 2.0187001452100021861e-10),
+        (2, 0, 0.014, 4060.0, 0.4, 84.0, 21.0, 1.98, 2.1956648000465973091e-10),
+        (5, 3, 300.0, 39.0, 900.0, 7.0, 6.0, 1e-5, 1.0077837491282038382),
+    ],
+)
+def test_purchases_within_a_time_discounted(k, j, r, alpha, a, b, t, delta, worth):
+    phase = Phases(r - j, alpha, a, b, k, np.eye(k)[j])
+    assert approx(worth, rel=1e-12) == float(phase.discounted_purchases_of_new(t, delta))
+
+
+@pytest.mark.parametrize("k", [1, 4, 12])
+def test_counting_events_back_is_what_the_integral_over_them_says(k, monkeypatch):
+    rng, n = np.random.default_rng(k), 300
+    j = rng.integers(0, k, n).astype(float)
+    scales = [(-4, 3), (-2, 4), (-3, 3), (-3, 3), (-2, 4), (-7, 1)]
+    r, alpha, a, b, t, delta = (10 ** rng.uniform(*scale, n) for scale in scales)
+    counted = phases._expected(k, j, r + j, alpha, a, b, t, delta)
+    monkeypatch.setattr(phases, "_few_events_back", lambda *rows: np.zeros(rows[-1].shape, dtype=bool))
+    assert_allclose(counted, phases._expected(k, j, r + j, alpha, a, b, t, delta), rtol=1e-11)
 
 
 def test_expected_purchases_by_hand():

@@ -11,7 +11,7 @@ from scipy.special import hyp2f1
 from custrel import History
 from custrel.clv import ParetoNBD
 from custrel.clv.ggompertznbd import GGompertzNBD
-from custrel.clv.law import discount_per_unit
+from custrel.clv.horizon import discount_per_unit
 from custrel.datasets import cdnow_summary
 from custrel.errors import ConvergenceError
 

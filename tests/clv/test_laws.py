@@ -12,7 +12,8 @@ from scipy.integrate import quad
 
 from custrel import History, clv, from_json
 from custrel.clv import BGBB, BGNBD, MBGNBD, NBD, BGCNBDk, GGompertzNBD, MBGCNBDk, ParetoGGG, ParetoNBD
-from custrel.clv.law import PurchaseLaw, discount_per_unit, horizon_in
+from custrel.clv.horizon import discount_per_unit, horizon_in
+from custrel.clv.law import PurchaseLaw
 from custrel.errors import DomainError
 from custrel.stats.draw import SharedNumbers
 
@@ -472,6 +473,32 @@ def test_a_chance_within_endless_time_is_refused(law):
     for ask in (law.p_active, law.p_alive, lambda h, t: law.probability(1, h, t)):
         with pytest.raises(DomainError, match="horizon must be a finite number"):
             ask(CROWD, np.inf)
+    for ask_of_new in (law.survival_of_new, law.activity_of_new, lambda t: law.probability_of_new(1, t)):
+        with pytest.raises(DomainError, match="horizon must be a finite number"):
+            ask_of_new(np.inf)
+
+
+@each_law
+def test_horizons_of_other_customers_are_refused(law):
+    for ask in (law.expected_purchases, law.p_active, law.p_alive):
+        with pytest.raises(DomainError, match=r"one for each customer \(8 of them\), got 3"):
+            ask(CROWD, [1.0, 2.0, 3.0])
+
+
+@each_law
+def test_what_is_asked_of_new_customers_is_checked_too(law):
+    weekly = replace(law, unit="week")
+    assert weekly.expected_purchases_of_new("364D") == weekly.expected_purchases_of_new(t=52.0)
+    assert weekly.probability_of_new(1, "364D") == weekly.probability_of_new(n=1, t=52.0)
+    with pytest.raises(DomainError, match="needs a law that knows its unit of time"):
+        law.survival_of_new("364D")
+    for t in (-1.0, np.nan, "soon", None):
+        with pytest.raises(DomainError, match="a horizon must be"):
+            law.expected_purchases_of_new(t)
+    with pytest.raises(DomainError, match="n must be whole numbers of purchases"):
+        law.probability_of_new(1.5, 4.0)
+    with pytest.raises(TypeError):
+        law.survival_of_new(1.0, 2.0)
 
 
 @each_law

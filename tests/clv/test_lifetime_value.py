@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from custrel import History, from_json
 from custrel.clv import BGNBD, GammaGamma, LifetimeValue
-from custrel.clv.law import discount_per_unit
+from custrel.clv.horizon import discount_per_unit
 from custrel.clv.lifetime_value import _futures
 from custrel.clv.lognormalspend import LogNormalSpend
 from custrel.clv.spend import SpendLaw

@@ -256,6 +256,13 @@ def test_an_empty_history_gets_empty_answers():
     assert LAW.simulate([], np.random.default_rng(1)).shape == (0,)
 
 
+@pytest.mark.parametrize("law", [LAW, GammaGamma(p=6.25, q=3.74, gamma=15.44)], ids=["LogNormalSpend", "GammaGamma"])
+@pytest.mark.parametrize("purchases", [[-1, 2], [1.5], [np.nan], ["two"]])
+def test_means_of_purchases_that_are_none_are_not_simulated(law, purchases):
+    with pytest.raises(DomainError, match="n must be whole numbers of purchases"):
+        law.simulate(purchases, np.random.default_rng(1))
+
+
 def test_json_brings_law_fit_and_draws_back(fit, history):
     assert from_json(LAW.to_json()) == LAW
     back = from_json(fit.to_json())

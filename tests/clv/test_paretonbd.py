@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from custrel import History
 from custrel.clv import NBD, ParetoNBD
-from custrel.clv.law import discount_per_unit
+from custrel.clv.horizon import discount_per_unit
 from custrel.datasets import cdnow_summary
 
 approx = pytest.approx

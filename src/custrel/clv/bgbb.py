@@ -24,7 +24,9 @@ import numpy as np
 from scipy.special import xlog1py
 
 from custrel.clv.bgnbd import geometric
-from custrel.clv.law import Future, PurchaseLaw, checked_watch, horizon_in
+from custrel.clv.horizon import horizon_in
+from custrel.clv.law import PurchaseLaw
+from custrel.clv.story import Future, checked_watch
 from custrel.errors import DomainError
 from custrel.history import PurchaseTimes
 from custrel.stats.special import beta_mean, digamma_rising, log_beta_ratio

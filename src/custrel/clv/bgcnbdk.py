@@ -31,8 +31,9 @@ import numpy as np
 from scipy.special import expit, gammaln
 
 from custrel.clv.bgnbd import BGNBD, geometric
-from custrel.clv.law import Future, Living, PurchaseLaw, checked_watch, log_gaps_of, times_with_gaps
+from custrel.clv.law import Living, PurchaseLaw, log_gaps_of
 from custrel.clv.phases import Phases, log_chances_of_phases
+from custrel.clv.story import Future, checked_watch, times_with_gaps
 from custrel.errors import ConvergenceError
 from custrel.fit import Fit, checked_count, fit_law
 from custrel.history import even_log_gaps

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import gammaincinv, ndtri
 
-from custrel.clv.law import Future
 from custrel.clv.regularity import Rows, by_nodes, gap_hill, outlasting, silent_until, tail_end
+from custrel.clv.story import Future
 from custrel.stats.draw import SharedNumbers
 from custrel.stats.estimate import Array
 from custrel.stats.special import expm1_ratio

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from custrel.clv.law import PurchaseLaw, horizon_in, log_gaps_of
+from custrel.clv.horizon import horizon_in
+from custrel.clv.law import PurchaseLaw, log_gaps_of
 from custrel.clv.spend import SpendLaw
 from custrel.errors import ConvergenceError, DomainError
 from custrel.fit import checked_history

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from custrel.clv.law import FORGOTTEN, discount_per_unit
+from custrel.clv.horizon import FORGOTTEN, discount_per_unit
 from custrel.clv.tenures import Tenures, numbers, whole_periods
 from custrel.clv.timed import TimedLaw
 from custrel.errors import ConvergenceError, DomainError

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import gammaln, ndtri
 
+from custrel.clv.horizon import whole_numbers
 from custrel.clv.spend import SpendLaw
 from custrel.errors import AssumptionWarning
 from custrel.fit import checked_level
@@ -159,7 +160,7 @@ class GammaGamma(SpendLaw):
         True
         """
         p, q, gamma = self
-        x = np.asarray(purchases, dtype=float)
+        x = whole_numbers(purchases)
         nu = rng.gamma(q, 1 / np.asarray(gamma), x.size)
         return np.asarray(rng.gamma(p * np.maximum(x, 1)) / nu / np.where(x > 0, x, np.nan))
 

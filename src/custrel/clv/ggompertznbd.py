@@ -32,8 +32,9 @@ import numpy as np
 from scipy.special import expit
 
 from custrel.clv.gompertz import beta_of_the_living, gone_with, over_life, wear_by
-from custrel.clv.law import LIMITS_OF_RATES, Future, PurchaseLaw, checked_watch, rates_of_the_living, times_of_purchases
+from custrel.clv.law import LIMITS_OF_RATES, PurchaseLaw
 from custrel.clv.nbd import log_counts
+from custrel.clv.story import Future, checked_watch, rates_of_the_living, times_of_purchases
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ as P(alive) times it.
 
 from __future__ import annotations
 
-import itertools
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -16,36 +15,24 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from custrel.clv.horizon import FORGOTTEN, OF_NEW, asked_of_new, discount_per_unit, horizon_in, whole_numbers
 from custrel.clv.timed import TimedLaw
 from custrel.errors import ConvergenceError, DomainError
-from custrel.fit import Fit, checked_history, checked_number, fit_law
-from custrel.history import DAYS, History, PurchaseTimes
+from custrel.fit import Fit, checked_history, fit_law
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
+    from custrel.clv.story import Future
+    from custrel.history import History, PurchaseTimes
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
 
-__all__ = [
-    "FORGOTTEN",
-    "LIMITS_OF_RATES",
-    "Future",
-    "Living",
-    "PurchaseLaw",
-    "checked_watch",
-    "discount_per_unit",
-    "horizon_in",
-    "log_gaps_of",
-    "rates_of_the_living",
-    "times_of_purchases",
-    "times_with_gaps",
-]
+__all__ = ["LIMITS_OF_RATES", "Living", "PurchaseLaw", "log_gaps_of"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
-FORGOTTEN = 45.0  # exp(-45) is 3e-20: what comes later is worth nothing
 _LAST = 700.0  # exp(-700) is all but the smallest number there is
 
 LIMITS_OF_RATES: Mapping[tuple[str, bool], str] = MappingProxyType(
@@ -57,44 +44,6 @@ LIMITS_OF_RATES: Mapping[tuple[str, bool], str] = MappingProxyType(
     }
 )
 """What it means when a parameter of purchase rates that are Gamma(r, alpha) runs to infinity, or to zero."""
-
-
-@dataclass(frozen=True, eq=False)
-class Future:
-    """What decides a customer's purchases to come; each field has the shape ``(draws, customers)``.
-
-    Parameters
-    ----------
-    rate
-        Purchases per unit of time while there.
-    stays_for
-        Purchases until the customer leaves: 0 for one who has left, inf where purchases do not decide it.
-    leaves_at
-        Time after T at which the customer leaves, inf where time does not decide it.
-    """
-
-    rate: Array
-    stays_for: Array
-    leaves_at: Array | float = np.inf
-
-    def purchases(self, t: float, numbers: SharedNumbers) -> Iterator[tuple[Array, Array]]:
-        """The first, second, ... purchases within t: in which cells (of the raveled shape) they happen, and when."""
-        stays, (_, customers) = self.stays_for.ravel(), self.rate.shape
-        ends = np.minimum(np.broadcast_to(self.leaves_at, self.rate.shape).ravel(), t)
-        cells, times = np.arange(stays.size), np.zeros(stays.size)
-        for position in itertools.count():
-            with np.errstate(divide="ignore", over="ignore"):  # a rate of 0 never buys
-                times = times + self.gap(position, np.divmod(cells, customers), numbers)
-            happens = (times <= ends[cells]) & (position < stays[cells])
-            cells, times = cells[happens], times[happens]
-            if not cells.size:
-                return
-            yield cells, times
-
-    def gap(self, position: int, place: tuple[NDArray[Any], ...], numbers: SharedNumbers) -> Array:
-        """Time to the purchase at that position from the one before, or from now: of these draws, these customers."""
-        del position
-        return np.asarray(numbers.exponential().ravel()[place[0]] / self.rate[place])
 
 
 class Living(Protocol):
@@ -135,6 +84,8 @@ class PurchaseLaw(TimedLaw):
         super().__init_subclass__(**kwargs)
         for name in _OF_A_HISTORY & vars(cls).keys():
             setattr(cls, name, _in_one_unit(vars(cls)[name]))
+        for name in OF_NEW & vars(cls).keys():
+            setattr(cls, name, asked_of_new(vars(cls)[name]))
 
     @abstractmethod
     def log_likelihood(self, h: History) -> Array:
@@ -286,7 +237,7 @@ class PurchaseLaw(TimedLaw):
         since
             When the interval begins, after T.
         """
-        alive, n, t, since = self.p_alive_now(h), _whole(n), horizon_in(h, t), horizon_in(h, since)
+        alive, n, t, since = self.p_alive_now(h), whole_numbers(n), horizon_in(h, t), horizon_in(h, since)
         if np.ndim(since) == 0 and since == 0:
             now = self._of_the_living(h, lambda law: law.probability_of_new(n, t), n, t)
             return np.asarray(alive * now + (1 - alive) * (n == 0))
@@ -332,61 +283,10 @@ class PurchaseLaw(TimedLaw):
         return np.asarray(total)
 
 
-def rates_of_the_living(r: float | Array, alpha: float | Array, h: History, numbers: SharedNumbers) -> Array:
-    """Each customer's rate of purchases in each draw, made once for all who bought equally often."""
-    x, who = np.unique(h.x, return_inverse=True)
-    return np.asarray(numbers.gamma(r + x)[:, who] / (alpha + h.T))
-
-
 def _if_alive(alive: Array, living: Array) -> Array:
     """What is expected of the living, times P(alive); inf stays inf where that is too small for a float."""
     endless = np.isinf(living)
     return np.where(endless, np.inf, alive * np.where(endless, 0.0, living))
-
-
-def checked_watch(T: Any) -> Array:
-    """How long each of the customers to simulate is watched.
-
-    >>> checked_watch(-1.0)
-    Traceback (most recent call last):
-    custrel.errors.DomainError: T must be a list of times, 0 or more, one for each customer to simulate, got -1.0
-    """
-    try:
-        watched = np.asarray(T, dtype=float)
-        good = watched.ndim == 1 and bool(np.all((watched >= 0) & np.isfinite(watched)))
-    except (TypeError, ValueError):
-        good = False
-    if not good:
-        raise DomainError(f"T must be a list of times, 0 or more, one for each customer to simulate, got {T!r:.80}")
-    return watched
-
-
-def times_of_purchases(
-    rate: Array, here: Array, rng: np.random.Generator, *, T: Array, unit: str | None
-) -> PurchaseTimes:
-    """Purchases at random of customers who each buy at a rate of their own for as long as they are here."""
-    bought = rng.poisson(rate * here)
-    customer = np.repeat(np.arange(T.size), bought)
-    time = rng.random(customer.size) * here[customer]
-    return PurchaseTimes(customer, time[np.lexsort((time, customer))], T, unit or "week")
-
-
-def times_with_gaps(
-    shape: Array, rate: Array, here: Array, rng: np.random.Generator, *, T: Array, unit: str | None
-) -> PurchaseTimes:
-    """Purchases of customers whose times between purchases are Gamma(shape, rate), for as long as they are here."""
-    who, time = np.arange(T.size), np.zeros(T.size)
-    customers, times = [who[:0]], [time[:0]]
-    while who.size:
-        with np.errstate(divide="ignore", over="ignore"):  # a rate of 0 never buys
-            time = time + rng.standard_gamma(shape[who]) / rate[who]
-        happens = time <= here[who]
-        who, time = who[happens], time[happens]
-        customers.append(who)
-        times.append(time)
-    customer, moment = np.concatenate(customers), np.concatenate(times)
-    order = np.argsort(customer, kind="stable")  # each customer's purchases came in order
-    return PurchaseTimes(customer[order], moment[order], T, unit or "week")
 
 
 def log_gaps_of(h: History, law: str) -> Array:
@@ -412,47 +312,3 @@ def _in_one_unit(equation: Callable[..., Any]) -> Callable[..., Any]:
         return equation(self, h, *others)
 
     return checked
-
-
-def _whole(n: int | Array) -> Array:
-    """Numbers of purchases."""
-    numbers = np.asarray(n)
-    if not (
-        numbers.dtype.kind in "iuf" and np.all((numbers >= 0) & (np.floor(numbers) == numbers) & np.isfinite(numbers))
-    ):
-        raise DomainError(f"n must be whole numbers of purchases, 0 or more, got {n!r}")
-    return numbers
-
-
-def discount_per_unit(annual_discount_rate: float, unit: str) -> float:
-    """The continuous rate per unit of time that an effective annual rate means.
-
-    >>> round(365.25 / 7 * discount_per_unit(0.10, "week"), 6)  # log(1.10)
-    0.09531
-    """
-    checked_number("annual_discount_rate", annual_discount_rate)
-    return float(np.log1p(annual_discount_rate)) * DAYS[unit] / DAYS["year"]
-
-
-def horizon_in(h: History, t: float | str | Array, *, endless: bool = False) -> float | Array:
-    """A horizon in the unit of the history: a number as it is, a duration such as ``"365D"`` converted.
-
-    >>> h = History(x=[0], t_x=[0], T=[4], unit="week")
-    >>> horizon_in(h, 39), horizon_in(h, "364D")
-    (39, 52.0)
-    """
-    if isinstance(t, str):
-        letters = {"D": "day", "W": "week", "H": "hour", "M": "month", "Y": "year"}
-        number, unit = t[:-1], letters.get(t[-1:].upper(), "")
-        if not unit or not number.replace(".", "", 1).isdecimal():
-            raise DomainError(
-                f"a horizon must be a number of {h.unit}s or a duration such as '365D' or '52W', got {t!r}"
-            )
-        return float(number) * DAYS[unit] / DAYS[h.unit]
-    try:
-        good = (np.isfinite(t) | (endless & np.isposinf(t))) & (np.asarray(t) >= 0)
-    except (TypeError, ValueError):
-        good = np.array(False)  # noqa: FBT003  # an array of one truth
-    if not np.all(good):
-        raise DomainError(f"a horizon must be a finite number of {h.unit}s, 0 or more, got {t!r}")
-    return t

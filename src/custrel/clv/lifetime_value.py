@@ -10,7 +10,8 @@ import numpy as np
 from custrel import serial
 from custrel.clv.bgnbd import BGNBD
 from custrel.clv.gammagamma import GammaGamma
-from custrel.clv.law import PurchaseLaw, discount_per_unit, horizon_in
+from custrel.clv.horizon import discount_per_unit, horizon_in
+from custrel.clv.law import PurchaseLaw
 from custrel.clv.spend import SpendLaw
 from custrel.errors import DomainError, NotFittedError, nearest
 from custrel.fit import Fit, checked_count, checked_level, checked_number

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from scipy.special import chdtrc, ndtri
 
+from custrel.clv.horizon import whole_numbers
 from custrel.clv.spend import SpendLaw
 from custrel.errors import AssumptionWarning, ConvergenceError, one_of
 from custrel.fit import Fit, checked_level
@@ -237,7 +238,7 @@ class LogNormalSpend(SpendLaw):
         True
         """
         one_of("spend_of", spend_of, ["repeat", "all"])
-        x = np.asarray(purchases, dtype=float)
+        x = whole_numbers(purchases)
         rise = np.log(self.doubling) * np.log2(np.maximum(x + (spend_of == "repeat"), 1))
         level = np.log(self.median) + rise + self.between * rng.standard_normal(x.size)
         noise = self._noise(np.maximum(x, 1))

@@ -35,13 +35,14 @@ from custrel.clv.bgnbd import (
     rate_by_last_seen,
     score_by_chances,
 )
-from custrel.clv.law import PurchaseLaw, checked_watch, times_of_purchases
+from custrel.clv.law import PurchaseLaw
+from custrel.clv.story import checked_watch, times_of_purchases
 from custrel.stats.special import logistic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from custrel.clv.law import Future
+    from custrel.clv.story import Future
     from custrel.history import History, PurchaseTimes
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import gammaln, xlogy
 
-from custrel.clv.law import LIMITS_OF_RATES, Future, PurchaseLaw, checked_watch, rates_of_the_living, times_of_purchases
+from custrel.clv.law import LIMITS_OF_RATES, PurchaseLaw
+from custrel.clv.story import Future, checked_watch, rates_of_the_living, times_of_purchases
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
 if TYPE_CHECKING:

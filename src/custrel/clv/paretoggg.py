@@ -31,9 +31,10 @@ import numpy as np
 from scipy.special import expit, psi
 
 from custrel.clv.by_futures import ByFutures, GapFuture, drawn
-from custrel.clv.law import Living, PurchaseLaw, checked_watch, log_gaps_of, times_with_gaps
+from custrel.clv.law import Living, PurchaseLaw, log_gaps_of
 from custrel.clv.paretonbd import ParetoNBD
 from custrel.clv.regularity import Rows, by_nodes, cut_short, outlasting
+from custrel.clv.story import checked_watch, times_with_gaps
 from custrel.history import History
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from custrel.clv.law import Future
     from custrel.clv.regularity import Part
+    from custrel.clv.story import Future
     from custrel.history import PurchaseTimes
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array

@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import expit
 
-from custrel.clv.law import LIMITS_OF_RATES, Future, PurchaseLaw, checked_watch, rates_of_the_living, times_of_purchases
+from custrel.clv.law import LIMITS_OF_RATES, PurchaseLaw
 from custrel.clv.nbd import log_counts
+from custrel.clv.story import Future, checked_watch, rates_of_the_living, times_of_purchases
 from custrel.stats.quadrature import hill_integral
 from custrel.stats.special import by_count, digamma_rising, expm1_ratio, log_rising
 

@@ -142,11 +142,13 @@ def _counts(k: int, j: Array, r: Array, alpha: Array, a: Array, b: Array, n: Arr
 def _expected(k: int, j: Array, r: Array, alpha: Array, a: Array, b: Array, t: Array, delta: Array) -> Array:
     with np.errstate(divide="ignore"):
         u = np.minimum(t, 1.4 * _FALL / delta) / alpha
-    answer = np.where(np.isposinf(u), ever(a, b), 0.0)
+    answer, worth = np.where(np.isposinf(u), ever(a, b), 0.0), delta * alpha
     counted = _few_events(r, u) & (delta == 0)
     answer[counted], _ = _over_events(k, *(one[counted] for one in (j, r, a, b, u)))
-    some = (u > 0) & np.isfinite(u) & ~counted
-    j, r, a, b, u, worth = (one[some] for one in (j, r, a, b, u, delta * alpha))
+    back = _few_events_back(k, r, u, worth)
+    answer[back] = _over_events_back(k, *(one[back] for one in (j, r, a, b, u, worth)))
+    some = (u > 0) & np.isfinite(u) & ~counted & ~back
+    j, r, a, b, u, worth = (one[some] for one in (j, r, a, b, u, worth))
 
     def term(n: Array, j: Array, r: Array, a: Array, b: Array, u: Array, worth: Array) -> Array:
         events = n * k - j
@@ -197,6 +199,52 @@ def _over_events(k: int, j: Array, r: Array, a: Array, b: Array, u: Array) -> tu
     answer = np.empty_like(found)
     answer[:, order] = found
     return answer[0], answer[1]
+
+
+def _few_events_back(k: int, r: Array, u: Array, worth: Array) -> NDArray[np.bool_]:
+    """Where events are soon counted back from the last, whose chance neither fades nor is less than a float can be."""
+    finite = np.where(np.isfinite(u), u, 0.0)
+    some = (worth > 0) & (finite > 0) & (worth * finite < 5)
+    last = _last(k, r[some], u[some], worth[some])
+    some[some] = (last < _COUNTED) & (_log_exactly(last, r[some], u[some]) > _LEAST)
+    return some
+
+
+def _last(k: int, r: Array, u: Array, worth: Array) -> Array:
+    """More events than there will be, but for a chance of 1e-20 of that of a purchase; and so many more that it fades.
+
+    On the way back what was left out grows as (d u)^m / m! at most.
+    """
+    with np.errstate(divide="ignore"):
+        falls = 1 / np.log1p(1 / u)
+    return np.asarray(np.ceil(k + 14 + 6 * worth * u + r * u + 10 * np.sqrt(r * u) * np.sqrt(1 + u) + _FALL * falls))
+
+
+def _over_events_back(k: int, j: Array, r: Array, a: Array, b: Array, u: Array, worth: Array) -> Array:
+    r"""Discounted expected purchases, event by event from the last one back.
+
+    With :math:`P_m(y)` the chance of m events within y and d the worth, integration by parts gives the discounted
+    chance of m events or more, :math:`H_m`, and the discounted time with m of them, :math:`K_m`, from terms that are
+    all positive:
+
+    .. math:: (r + m) K_m = (m + 1) K_{m+1} + H_{m+1}, \quad H_m = H_{m+1} + e^{-d u} P_m(u) + d K_m .
+    """
+    last = _last(k, r, u, worth)
+    order = np.argsort(-last, kind="stable")
+    j, r, a, b, u, worth, last = (one[order] for one in (j, r, a, b, u, worth, last))
+    chance, step = np.exp(_log_exactly(last, r, u) - worth * u), 1 + 1 / u
+    later, spent, found = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u)
+    for m in range(int(last.max(initial=0)), 0, -1):
+        on = slice(0, int(np.searchsorted(-last, -m, side="right")))  # whoever may have so many events
+        spent[on] = ((m + 1) * spent[on] + later[on]) / (r[on] + m)
+        later[on] += chance[on] + worth[on] * spent[on]
+        chance[on] *= m / (r[on] + (m - 1)) * step[on]
+        bought = np.flatnonzero((j[on] + m) % k == 0)
+        passed = b[bought] + (j[bought] + m) / k - 1
+        found[bought] = later[bought] + passed / (a[bought] + passed) * found[bought]
+    answer = np.empty_like(found)
+    answer[order] = found
+    return answer
 
 
 def _later(k: int, j: Array, r: Array, alpha: Array, a: Array, b: Array, n: Array, t: Array, since: Array) -> Array:
