@@ -71,5 +71,5 @@ def notebooks(session: nox.Session) -> None:
 def benchmarks(session: nox.Session) -> None:
     """Cost beside our peers, printed as ratios; minutes, not seconds, and never in .ci/run."""
     session.install("-e", ".[test]", *group("peers"))
-    for script in session.posargs or ("fit_laws", "lifetime_values", "log_to_history"):
+    for script in session.posargs or ("fit_laws", "lifetime_values", "passes", "log_to_history"):
         session.run("python", f"benchmarks/{script}.py")

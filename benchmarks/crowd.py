@@ -21,7 +21,7 @@ Task = tuple[Callable[[], Any], Callable[[Any], str]]
 
 
 def make() -> None:
-    """CDNOW, or new customers of its laws, who came at any time of the first year, watched for up to two years."""
+    """CDNOW, or customers of its laws who came at any time of two years: watched for 1 to 730 days."""
     from custrel.clv import BGNBD, GammaGamma
     from custrel.datasets import cdnow_summary
 
@@ -30,8 +30,8 @@ def make() -> None:
         np.savez(FILE, x=h.x, t_x=h.t_x, T=h.T, spend=h.spend)
         return
     rng = np.random.default_rng(1)
-    T = rng.uniform(0, 52, int(CUSTOMERS)) + 52
-    T = np.round(7 * T) / 7 if TIMES == "days" else T
+    T = rng.uniform(1, 730, int(CUSTOMERS)) / 7
+    T = np.ceil(7 * T) / 7 if TIMES == "days" else T
     h = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426).simulate(T, rng).history()
     t_x = np.ceil(7 * h.t_x) / 7 if TIMES == "days" else h.t_x
     spend = GammaGamma(p=6.25, q=3.74, gamma=15.44).simulate(h.x, rng)
