@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from custrel import clv
-from custrel.fit import BLOCK
+from custrel.likelihood import BLOCK
 
 LAWS = (
     clv.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426),

@@ -13,7 +13,8 @@ from custrel import Fit, History
 from custrel.clv import BGNBD, GammaGamma, LifetimeValue
 from custrel.datasets import cdnow_summary
 from custrel.errors import ConvergenceError, DomainError
-from custrel.fit import BLOCK, SAMPLE, Diagnosis
+from custrel.fit import Diagnosis
+from custrel.likelihood import BLOCK, SAMPLE
 
 approx = pytest.approx
 

@@ -5,6 +5,7 @@ from custrel.audit import Audit
 from custrel.fit import Fit
 from custrel.history import History
 from custrel.interactions import Interactions
+from custrel.posterior import Posterior
 from custrel.records import (
     Case,
     Complaint,
@@ -36,6 +37,7 @@ __all__ = [
     "Interaction",
     "Interactions",
     "MarketingTouch",
+    "Posterior",
     "Purchase",
     "Referral",
     "Refund",

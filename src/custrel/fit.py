@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
-from scipy.special import ndtri
 
-from custrel import serial
-from custrel.errors import ConvergenceError, DomainError
+from custrel import intervals, serial
+from custrel.checked import checked_count, checked_level
+from custrel.errors import ConvergenceError, DomainError, one_of
 from custrel.frames import leave
-from custrel.history import History
+from custrel.likelihood import SAMPLE, Likelihood, Rows, sampled
+from custrel.posterior import Posterior, posterior_of
 from custrel.stats.family import Family
-from custrel.stats.maximise import Hill, Peak, maximise
+from custrel.stats.maximise import Peak, maximise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from custrel.stats.estimate import Array
 
@@ -26,10 +26,8 @@ __all__ = ["Diagnosis", "Fit", "fit_law"]
 
 Law = TypeVar("Law", bound=Family)
 
-BLOCK = 32_768  # rows: a block's temporaries stay in a core's cache
 VAGUE = 5.0  # of a log parameter: a factor of 150 each way
 FAR = 4.0  # on the log scale: who went so far from the first start runs away
-SAMPLE = 16_384  # customers of the first climb
 
 
 @serial.storable
@@ -101,6 +99,8 @@ class Fit(Generic[Law]):
         The library whose frames answers leave as.
     chosen
         How many numbers beside the parameters were chosen by likelihood; `aic` and `bic` count them.
+    data
+        What was fitted, equal rows summed; JSON leaves it out.
 
     Examples
     --------
@@ -121,6 +121,7 @@ class Fit(Generic[Law]):
     unit: str = "week"
     like: str = "pandas"
     chosen: int = 0
+    data: Rows | None = None
 
     def __post_init__(self) -> None:
         k = len(self.model.names())
@@ -173,7 +174,7 @@ class Fit(Generic[Law]):
         """Bayesian information criterion with n = customers, smaller is better."""
         return float(np.log(self.n)) * (self.parameters.size + self.chosen) - 2 * self.log_likelihood
 
-    def table(self, *, level: float = 0.95) -> Any:
+    def table(self, *, level: float = 0.95, interval: str = "wald", repeats: int = 200, seed: int = 0) -> Any:
         """The parameters with their doubt, a row each, as a frame of the caller's library.
 
         Columns: parameter, estimate, standard_error, low, high. The interval is made on the log scale, so it never
@@ -183,21 +184,48 @@ class Fit(Generic[Law]):
         ----------
         level
             The share of repeats in which such an interval holds the truth.
+        interval
+            ``"wald"`` from the curvature at the peak; ``"sandwich"`` that holds also where the law is not quite that of
+            the data; ``"profile"`` from the height of the likelihood, which may be skew, or open to one side;
+            ``"bootstrap"`` from fits to customers drawn from these.
+        repeats, seed
+            How many crowds the bootstrap fits, and where they start.
+
+        Examples
+        --------
+        >>> from custrel import clv
+        >>> from custrel.datasets import cdnow_summary
+        >>> fit = clv.BGNBD.fit(cdnow_summary())
+        >>> fit.table(interval="profile").round(3)
+          parameter  estimate  standard_error    low   high
+        0         r     0.243           0.013  0.219  0.269
+        1     alpha     4.414           0.378  3.724  5.212
+        2         a     0.793           0.186  0.515  1.319
+        3         b     2.426           0.705  1.430  4.567
         """
-        half = ndtri(0.5 + checked_level(level) / 2) * np.sqrt(np.diag(self.log_covariance))
-        columns = {
-            "parameter": np.asarray(self.model.names(), dtype=object),
-            "estimate": self.parameters,
-            "standard_error": self.standard_errors,
-            "low": self.parameters * np.exp(-half),
-            "high": self.parameters * np.exp(half),
-        }
-        return leave(columns, like=self.like)
+        one_of("interval", interval, ["wald", "sandwich", "profile", "bootstrap"])
+        checked_level(level)
+        if interval == "wald":
+            found = intervals.wald(self.model, self.log_covariance, level)
+        elif interval == "bootstrap":
+            count, start = checked_count("repeats", repeats, least=2), checked_count("seed", seed, least=0)
+            found = intervals.bootstrap(self.model, self._fitted_to(interval), level, repeats=count, seed=start)
+        else:
+            way = intervals.sandwich if interval == "sandwich" else intervals.profile
+            found = way(self.model, self._fitted_to(interval), self.log_covariance, level)
+        names = np.asarray(self.model.names(), dtype=object)
+        columns = {"parameter": names, "estimate": self.parameters}
+        return leave(columns | dict(zip(("standard_error", "low", "high"), found, strict=True)), like=self.like)
 
-    def draws(self, n: int, *, seed: int) -> Law:
+    def _fitted_to(self, wanted: str) -> Rows:
+        if self.data is None:
+            raise DomainError(
+                f"Fit: {wanted!r} needs the customers that were fitted, which JSON does not carry: fit again"
+            )
+        return self.data
+
+    def draws(self, n: int, *, seed: int, method: str = "laplace", prior: Any = None) -> Law:
         """The law with `n` draws of its parameters, each ``(n, 1)``: what it answers has a row for each draw.
-
-        Laplace's approximation: the logarithms of the parameters are normal about the peak, with `log_covariance`.
 
         Parameters
         ----------
@@ -205,16 +233,40 @@ class Fit(Generic[Law]):
             Number of draws.
         seed
             The same seed gives the same draws.
+        method, prior
+            As in `posterior`, which says more about the draws.
         """
-        rng = np.random.default_rng(checked_count("seed", seed, least=0))
-        size = checked_count("draws", n)
-        places = rng.multivariate_normal(self.model.to_log(), self.log_covariance, size=size, method="cholesky")
-        return self.model.at_log(places)
+        return posterior_of(
+            self.model, self.data, self.log_covariance, n=n, seed=seed, method=method, prior=prior
+        ).model
+
+    def posterior(self, n: int, *, seed: int, method: str = "importance", prior: Any = None) -> Posterior[Law]:
+        """Draws of the parameters given the data and a prior, with the diagnostics of how they were made.
+
+        Parameters
+        ----------
+        n
+            Number of draws.
+        seed
+            The same seed gives the same draws.
+        method
+            ``"laplace"``: the logarithms of the parameters are normal about the peak, with `log_covariance`.
+            ``"importance"``: such draws, weighed by the likelihood; where the Pareto k of the weights says that this
+            fails, walkers take over. ``"ensemble"``: walkers from the beginning.
+        prior
+            ``"polarization"``: flat in the polarization and the mean of each distribution over customers, which is
+            what is taken if nothing is said (`custrel.posterior` says why). ``"log"``: flat in the logarithms of the
+            parameters, as Laplace's draws are. ``"flat"``: flat in the parameters. Under these two the draws are those
+            about the peak; a plateau far from it is not visited. Or distributions of some of them by name, as
+            `scipy.stats` has them; the others are flat in their logarithms.
+        """
+        return posterior_of(self.model, self.data, self.log_covariance, n=n, seed=seed, method=method, prior=prior)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain contents."""
         plain = {"model": serial.to_plain(self.model), "diagnosis": serial.to_plain(self.diagnosis)}
-        return {**vars(self), **plain, "log_covariance": self.log_covariance.tolist()}
+        told = {name: value for name, value in vars(self).items() if name != "data"}
+        return {**told, **plain, "log_covariance": self.log_covariance.tolist()}
 
     @classmethod
     def from_dict(cls, contents: dict[str, Any]) -> Self:
@@ -225,109 +277,6 @@ class Fit(Generic[Law]):
     def to_json(self) -> str:
         """JSON text that `custrel.from_json` reads."""
         return serial.to_json(self)
-
-
-def checked_level(level: float) -> float:
-    """A level strictly between 0 and 1.
-
-    >>> checked_level(95)
-    Traceback (most recent call last):
-    custrel.errors.DomainError: level must lie between 0 and 1, got 95
-    """
-    if not 0 < checked_number("level", level) < 1:
-        raise DomainError(f"level must lie between 0 and 1, got {level}")
-    return level
-
-
-def checked_number(name: str, value: Any) -> float:
-    """A finite number of 0 or more.
-
-    >>> checked_number("margin", "a lot")
-    Traceback (most recent call last):
-    custrel.errors.DomainError: margin must be a finite number, 0 or more, got 'a lot'
-    """
-    if not isinstance(value, Real) or not np.isfinite(float(value)) or value < 0:
-        raise DomainError(f"{name} must be a finite number, 0 or more, got {value!r}")
-    return float(value)
-
-
-def checked_count(name: str, value: Any, *, least: int = 1) -> int:
-    """A whole number of 1, or another least number, or more.
-
-    >>> checked_count("draws", 0)
-    Traceback (most recent call last):
-    custrel.errors.DomainError: draws must be a whole number, 1 or more, got 0
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-        raise DomainError(f"{name} must be a whole number, {least} or more, got {value!r}")
-    return int(value)
-
-
-def checked_history(h: Any, *, law: str) -> History:
-    """The history that a law is fitted to, or what to do to get one."""
-    if not isinstance(h, History):
-        raise DomainError(
-            f"{law} needs a History, as log.history(until=...) or History.from_summary make; got {type(h).__name__}"
-        )
-    return h
-
-
-class Rows(Protocol):
-    """What a likelihood is summed over: a dataclass whose rows stand for so many customers, `n`, each."""
-
-    @property
-    def unit(self) -> str:
-        """Unit of its times."""
-
-    @property
-    def like(self) -> str:
-        """The library whose frames answers leave as."""
-
-    @property
-    def weights(self) -> Array:
-        """How many customers each row stands for."""
-
-    @property
-    def customers(self) -> float:
-        """How many in all."""
-
-    def __len__(self) -> int: ...
-
-    def take(self, rows: Any) -> Self:
-        """Some rows."""
-
-    def blocks(self, size: int) -> Iterator[Self]:
-        """Consecutive pieces of at most so many rows."""
-
-
-class _Likelihood(Hill):
-    """The mean log-likelihood of a law on the log scale of its parameters, its blocks summed by several threads."""
-
-    def __init__(self, law: Any, data: Rows, pool: ThreadPoolExecutor) -> None:
-        self.law, self.customers = law, data.customers
-        self.blocks = list(data.blocks(BLOCK))
-        self.each = pool.map if len(self.blocks) > 1 else map
-
-    def value(self, position: Array) -> float:
-        model = self.law.at_log(position)
-        return float(sum(self.each(lambda h: h.weights @ model.log_likelihood(h), self.blocks)) / self.customers)
-
-    def gradient(self, position: Array) -> Array:
-        model = self.law.at_log(position)
-        score = sum(self.each(lambda h: model.score(h) @ h.weights, self.blocks))
-        return np.asarray(np.exp(position) * score / self.customers)
-
-    def slope(self, position: Array) -> tuple[Array, Array]:
-        model, scale = self.law.at_log(position), np.exp(position)
-        sums = [self._sums(model.score(h), h.weights) for h in self.blocks]
-        gradient, outer = (sum(parts) / self.customers for parts in zip(*sums, strict=True))
-        gradient = np.asarray(scale * gradient)
-        return gradient, np.asarray(np.outer(gradient, gradient) - np.outer(scale, scale) * outer)
-
-    @staticmethod
-    def _sums(score: Array, weights: Array) -> tuple[Array, Array]:
-        weighted = score * weights
-        return weighted.sum(axis=1), weighted @ score.T
 
 
 def fit_law(law: type[Law], data: Rows, starts: Sequence[Law], findings: tuple[str, ...] = ()) -> Fit[Law]:
@@ -345,8 +294,8 @@ def fit_law(law: type[Law], data: Rows, starts: Sequence[Law], findings: tuple[s
         What the law found in the data beforehand.
     """
     with ThreadPoolExecutor() as pool:
-        hill = _Likelihood(starts[0], data, pool)
-        foothill = _Likelihood(starts[0], _sampled(data), pool) if len(data) > 2 * SAMPLE else None
+        hill = Likelihood(starts[0], data, pool)
+        foothill = Likelihood(starts[0], sampled(data), pool) if len(data) > 2 * SAMPLE else None
         peak = maximise(hill, [start.to_log() for start in starts], foothill=foothill)
     n, is_peak = round(data.customers), peak.is_peak and _is_sharp(peak, data.customers)
     size = float(np.abs(peak.gradient).max())
@@ -355,7 +304,14 @@ def fit_law(law: type[Law], data: Rows, starts: Sequence[Law], findings: tuple[s
         raise ConvergenceError(_why(law, peak, n), diagnosis, peak.value * data.customers)
     covariance = np.asarray(np.linalg.inv(-peak.hessian) / data.customers, dtype=np.float64)
     return Fit(
-        starts[0].at_log(peak.position), peak.value * data.customers, n, covariance, diagnosis, data.unit, data.like
+        starts[0].at_log(peak.position),
+        peak.value * data.customers,
+        n,
+        covariance,
+        diagnosis,
+        data.unit,
+        data.like,
+        data=data,
     )
 
 
@@ -367,16 +323,6 @@ def _is_sharp(peak: Peak, customers: float) -> bool:
 def _log_errors(peak: Peak, customers: float) -> Array:
     """Standard errors of the logarithms of the parameters."""
     return np.asarray(np.sqrt(np.diag(np.linalg.inv(-peak.hessian)) / customers))
-
-
-def _sampled(data: Rows) -> Rows:
-    """Customers at equal steps through all of them, as distinct histories again."""
-    ends = np.cumsum(data.weights)
-    rows = np.searchsorted(ends, (np.arange(SAMPLE) + 0.5) * (ends[-1] / SAMPLE))
-    chosen, n = np.unique(rows, return_counts=True)
-    found: Any = data.take(chosen)
-    sampled: Rows = replace(found, n=n.astype(np.float64))
-    return sampled
 
 
 def _vague(law: type[Law], peak: Peak, customers: int) -> str:
@@ -396,7 +342,7 @@ def _why(law: type[Law], peak: Peak, customers: int) -> str:
         return f"{head} sharp enough to be of use: {_vague(law, peak, customers)}"
     if peak.at_edge.any():
         gone = peak.at_edge
-    elif peak.level:
+    elif peak.level or peak.far:
         slope, axes = np.linalg.eigh(peak.hessian)
         flattest = np.abs(axes[:, np.argmax(slope)])
         gone = flattest > flattest.max() / 3

@@ -16,7 +16,7 @@ from custrel.stats.estimate import Array
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["DAYS", "History", "PurchaseTimes", "even_log_gaps"]
+__all__ = ["DAYS", "History", "PurchaseTimes", "checked_history", "even_log_gaps"]
 
 DAYS: Mapping[str, float] = MappingProxyType(
     {
@@ -368,6 +368,15 @@ class PurchaseTimes:
         x = np.bincount(customer, minlength=self.T.size).astype(np.float64)
         sums = _sums_of_log_gaps(customer, time, self.T.size) if log_gaps else None
         return History(x=x, t_x=t_x, T=T, log_gaps=sums, unit=self.unit, grain="microsecond")
+
+
+def checked_history(h: Any, *, law: str) -> History:
+    """The history that a law is fitted to, or what to do to get one."""
+    if not isinstance(h, History):
+        raise DomainError(
+            f"{law} needs a History, as log.history(until=...) or History.from_summary make; got {type(h).__name__}"
+        )
+    return h
 
 
 def even_log_gaps(h: History) -> Array:

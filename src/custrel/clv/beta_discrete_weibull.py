@@ -76,6 +76,7 @@ class BetaDiscreteWeibull(ContractLaw):
     beta: float | Array
     c: float | Array
 
+    betas = (("alpha", "beta"),)
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             ("alpha", True): " (customers do not differ in how likely they are to leave)",

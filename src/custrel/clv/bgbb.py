@@ -80,6 +80,7 @@ class BGBB(PurchaseLaw):
     gamma: float | Array
     delta: float | Array
 
+    betas = (("alpha", "beta"), ("gamma", "delta"))
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             ("alpha", True): " (customers do not differ in how likely they are to buy)",

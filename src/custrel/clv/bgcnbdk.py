@@ -30,12 +30,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 import numpy as np
 from scipy.special import expit, gammaln
 
+from custrel.checked import checked_count
 from custrel.clv.bgnbd import BGNBD, geometric
 from custrel.clv.law import Living, PurchaseLaw, log_gaps_of
 from custrel.clv.phases import Phases, log_chances_of_phases
 from custrel.clv.story import Future, checked_watch, times_with_gaps
 from custrel.errors import ConvergenceError
-from custrel.fit import Fit, checked_count, fit_law
+from custrel.fit import Fit, fit_law
 from custrel.history import even_log_gaps
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
@@ -74,6 +75,8 @@ class RegularLaw(PurchaseLaw):
     b: float | Array
     k: int = field(default=2, kw_only=True)
 
+    gammas = (("r", "alpha"),)
+    betas = (("a", "b"),)
     limits: ClassVar[Mapping[tuple[str, bool], str]] = BGNBD.limits
     needs_log_gaps: ClassVar[bool] = True
 

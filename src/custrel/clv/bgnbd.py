@@ -87,6 +87,8 @@ class BGNBD(PurchaseLaw):
     a: float | Array
     b: float | Array
 
+    gammas = (("r", "alpha"),)
+    betas = (("a", "b"),)
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             **LIMITS_OF_RATES,

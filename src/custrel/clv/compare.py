@@ -13,8 +13,8 @@ from custrel.clv.horizon import horizon_in
 from custrel.clv.law import PurchaseLaw, log_gaps_of
 from custrel.clv.spend import SpendLaw
 from custrel.errors import ConvergenceError, DomainError
-from custrel.fit import checked_history
 from custrel.frames import leave
+from custrel.history import checked_history
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

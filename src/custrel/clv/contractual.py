@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from custrel.checked import checked_count, checked_number
 from custrel.clv.horizon import FORGOTTEN, discount_per_unit
 from custrel.clv.tenures import Tenures, numbers, whole_periods
 from custrel.clv.timed import TimedLaw
 from custrel.errors import ConvergenceError, DomainError
-from custrel.fit import Fit, checked_count, checked_number, fit_law
+from custrel.fit import Fit, fit_law
 
 if TYPE_CHECKING:
     from collections.abc import Callable

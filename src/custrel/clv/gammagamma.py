@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy.special import gammaln, ndtri
 
+from custrel.checked import checked_level
 from custrel.clv.horizon import whole_numbers
 from custrel.clv.spend import SpendLaw
 from custrel.errors import AssumptionWarning
-from custrel.fit import checked_level
 from custrel.stats.estimate import Estimate
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
@@ -81,6 +81,7 @@ class GammaGamma(SpendLaw):
     q: float | Array
     gamma: float | Array
 
+    gammas = (("q", "gamma"),)
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             ("p", True): " (single purchases of a customer do not scatter)",

@@ -86,6 +86,7 @@ class GGompertzNBD(PurchaseLaw):
     s: float | Array
     beta: float | Array
 
+    gammas = (("r", "alpha"), ("s", "beta"))
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             **LIMITS_OF_RATES,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from custrel.checked import checked_number
 from custrel.errors import DomainError
-from custrel.fit import checked_number
 from custrel.history import DAYS, History
 
 if TYPE_CHECKING:

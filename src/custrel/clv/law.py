@@ -18,7 +18,8 @@ import numpy as np
 from custrel.clv.horizon import FORGOTTEN, OF_NEW, asked_of_new, discount_per_unit, horizon_in, whole_numbers
 from custrel.clv.timed import TimedLaw
 from custrel.errors import ConvergenceError, DomainError
-from custrel.fit import Fit, checked_history, fit_law
+from custrel.fit import Fit, fit_law
+from custrel.history import checked_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from custrel import serial
+from custrel.checked import checked_count, checked_level, checked_number
 from custrel.clv.bgnbd import BGNBD
 from custrel.clv.gammagamma import GammaGamma
 from custrel.clv.horizon import discount_per_unit, horizon_in
 from custrel.clv.law import PurchaseLaw
 from custrel.clv.spend import SpendLaw
 from custrel.errors import DomainError, NotFittedError, nearest
-from custrel.fit import Fit, checked_count, checked_level, checked_number
+from custrel.fit import Fit
 from custrel.frames import leave
 from custrel.stats.draw import SharedNumbers
 

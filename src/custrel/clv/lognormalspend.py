@@ -37,10 +37,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from scipy.special import chdtrc, ndtri
 
+from custrel.checked import checked_level
 from custrel.clv.horizon import whole_numbers
 from custrel.clv.spend import SpendLaw
 from custrel.errors import AssumptionWarning, ConvergenceError, one_of
-from custrel.fit import Fit, checked_level
+from custrel.fit import Fit
 from custrel.stats.estimate import Estimate
 from custrel.stats.maximise import Hill, maximise
 

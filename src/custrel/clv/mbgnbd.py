@@ -87,6 +87,8 @@ class MBGNBD(PurchaseLaw):
     a: float | Array
     b: float | Array
 
+    gammas = (("r", "alpha"),)
+    betas = (("a", "b"),)
     limits: ClassVar[Mapping[tuple[str, bool], str]] = BGNBD.limits
 
     def log_likelihood(self, h: History) -> Array:

@@ -69,6 +69,7 @@ class NBD(PurchaseLaw):
     r: float | Array
     alpha: float | Array
 
+    gammas = (("r", "alpha"),)
     limits: ClassVar[Mapping[tuple[str, bool], str]] = LIMITS_OF_RATES
 
     def log_likelihood(self, h: History) -> Array:

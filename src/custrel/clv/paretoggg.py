@@ -98,6 +98,7 @@ class ParetoGGG(PurchaseLaw):
     beta: float | Array
 
     needs_log_gaps: ClassVar[bool] = True
+    gammas = (("t", "gamma"), ("r", "alpha"), ("s", "beta"))
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             **ParetoNBD.limits,

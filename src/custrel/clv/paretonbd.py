@@ -81,6 +81,7 @@ class ParetoNBD(PurchaseLaw):
     s: float | Array
     beta: float | Array
 
+    gammas = (("r", "alpha"), ("s", "beta"))
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             **LIMITS_OF_RATES,

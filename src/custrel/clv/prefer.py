@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr
 
+from custrel.checked import checked_level
 from custrel.clv.bgbb import BGBB
 from custrel.clv.law import PurchaseLaw
 from custrel.clv.spend import SpendLaw
 from custrel.errors import DomainError
-from custrel.fit import Fit, checked_history, checked_level
+from custrel.fit import Fit
+from custrel.history import checked_history
 
 if TYPE_CHECKING:
     from custrel.history import History

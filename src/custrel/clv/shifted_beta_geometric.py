@@ -81,6 +81,7 @@ class ShiftedBetaGeometric(ContractLaw):
     alpha: float | Array
     beta: float | Array
 
+    betas = (("alpha", "beta"),)
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             ("alpha", True): " (all leave with one probability, or ever more likely: see the beta-discrete-Weibull)",

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from custrel.errors import ConvergenceError, DomainError
-from custrel.fit import Fit, checked_history, fit_law
+from custrel.fit import Fit, fit_law
+from custrel.history import checked_history
 from custrel.stats.family import Family
 
 if TYPE_CHECKING:

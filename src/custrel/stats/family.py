@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -42,6 +42,11 @@ class Family:
     >>> Exponential(rate=[[0.1], [0.2]]).survival(np.array([1.0, 5.0, 9.0])).shape
     (2, 3)
     """
+
+    gammas: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Shape and rate of each gamma distribution that says how customers differ."""
+    betas: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """The two parameters of each beta distribution that does."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

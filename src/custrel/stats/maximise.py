@@ -20,7 +20,7 @@ from custrel.stats.estimate import Array
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Hill", "Peak", "maximise"]
+__all__ = ["BOX", "Hill", "Peak", "maximise", "top_near"]
 
 BOX = 16.0  # a parameter may move by exp(16), nine million fold, from its natural scale
 FLAT = 1e-7  # per customer: what counts as a gradient of zero
@@ -112,6 +112,11 @@ class Peak:
         return float(steep.max() / steep.min()) if steep.min() > 0 else float("inf")
 
     @property
+    def far(self) -> bool:
+        """Whether a parameter ran half the way to the edge and more."""
+        return bool(np.abs(self.distance).max() > BOX / 2)
+
+    @property
     def level(self) -> bool:
         """Whether the gradient is zero."""
         return bool(np.abs(self.gradient).max() < FLAT)
@@ -176,6 +181,26 @@ def maximise(hill: Hill, starts: Sequence[Array], *, foothill: Hill | None = Non
         return peak
     far = _climb(easy, (top.height, top.position, easy.gradient(top.position)), middle, enough=0.0)
     return _proved(hill, far, middle, len(starts), agreeing, many=many)
+
+
+def top_near(hill: Hill, start: Array) -> tuple[Array, float]:
+    """The place of the top that a start near it leads to, and its height, without a proof that it is one.
+
+    Examples
+    --------
+    >>> class Bowl(Hill):
+    ...     def value(self, q):
+    ...         return -float(q @ q)
+    ...
+    ...     def gradient(self, q):
+    ...         return -2 * q
+    >>> place, height = top_near(Bowl(), np.array([1.0]))
+    >>> abs(place) < 1e-9, abs(height) < 1e-9
+    (array([ True]), True)
+    """
+    top = _climb(hill, (hill.value(start), start, hill.gradient(start)), start)
+    position, _ = _finish(hill, top.position, top.curvature, start, flat=FLAT / 100)
+    return position, hill.value(position)
 
 
 def _proved(hill: Hill, top: _Place, middle: Array, starts: int, agreeing: int, *, many: bool) -> Peak:
@@ -245,7 +270,7 @@ def _climb(hill: Hill, end: tuple[float, Array, Array], middle: Array, *, enough
         ahead = _stride(position, gradient, curvature, middle)
         if gradient @ ahead < enough and np.abs(ahead).max() < SAME:  # on a ridge steps stay long
             break
-        if 0 < gain < NOTHING and np.abs(position - middle).max() > BOX / 2:  # and nothing comes of them
+        if gain < NOTHING and np.abs(position - middle).max() > BOX / 2:  # and at last nothing comes of them
             break
         curvature = _rough_hessian(hill, position, gradient)
     return _Place(position, height, curvature)

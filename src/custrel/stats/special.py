@@ -30,17 +30,17 @@ RECURRENCES = 20  # of the gamma function, to where Stirling's series is exact
 
 
 def by_count(f: Callable[..., Array], given: float | Array | tuple[float | Array, ...], x: Array) -> Array:
-    """f(*given, x) for counts x, evaluated once for each count when `given` are numbers and the counts are few.
+    """f(*given, x) for counts x, evaluated once for each count when all share what is given and the counts are few.
 
     Special functions cost a hundred times a look-up, and most customers share their count with many others. What f
-    gives may have rows of its own; its last axis is that of x.
+    gives may have rows of its own; its last axis is that of x. Given are numbers, or columns of draws.
 
     >>> by_count(log_rising, 2.0, np.array([3.0, 0.0])).round(6)
     array([3.178054, 0.      ])
     """
     parameters = given if isinstance(given, tuple) else (given,)
     top = int(x.max(initial=0))
-    if x.size < 4 * (top + 1) or any(np.ndim(one) for one in parameters):
+    if x.size < 4 * (top + 1) or any(np.shape(one)[-1:] not in {(), (1,)} for one in parameters):
         return f(*parameters, x)
     return f(*parameters, np.arange(top + 1.0)).take(x.astype(np.intp), axis=-1)
 
