@@ -208,9 +208,10 @@ def test_walkers_take_over_where_the_weights_cannot_be_trusted():
 def test_walkers_who_do_not_meet_are_not_trusted(fit, monkeypatch):
     monkeypatch.setattr("custrel.posterior._STEPS", 4)
     monkeypatch.setattr("custrel.posterior._LONGEST", 4)
-    with pytest.warns(AssumptionWarning, match="do not trust them"):
+    with pytest.warns(AssumptionWarning, match="do not trust them") as told:
         posterior = fit.posterior(100, seed=1, method="ensemble")
     assert not posterior.trusted
+    assert [__file__] == [one.filename for one in told]  # the line that asked
 
 
 def test_a_fit_from_json_has_laplaces_draws_only(fit):
@@ -243,6 +244,12 @@ def test_the_callers_random_state_is_left_alone(small):
     small.posterior(20, seed=1)
     small.posterior(20, seed=1, method="ensemble")
     assert before == np.random.get_state()[1].tolist()  # noqa: NPY002
+
+
+def test_tables_are_of_the_callers_library(cdnow):
+    fit = NBD.fit(replace(cdnow, like="polars"))
+    assert "polars" in str(type(fit.posterior(30, seed=1).table()))
+    assert "polars" in str(type(from_json(fit.to_json()).posterior(30, seed=1, method="laplace").table()))
 
 
 def test_a_fit_may_forget_its_data(fit):

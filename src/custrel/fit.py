@@ -236,9 +236,7 @@ class Fit(Generic[Law]):
         method, prior
             As in `posterior`, which says more about the draws.
         """
-        return posterior_of(
-            self.model, self.data, self.log_covariance, n=n, seed=seed, method=method, prior=prior
-        ).model
+        return self._drawn(n, seed, method, prior).model
 
     def posterior(self, n: int, *, seed: int, method: str = "importance", prior: Any = None) -> Posterior[Law]:
         """Draws of the parameters given the data and a prior, with the diagnostics of how they were made.
@@ -260,7 +258,11 @@ class Fit(Generic[Law]):
             about the peak; a plateau far from it is not visited. Or distributions of some of them by name, as
             `scipy.stats` has them; the others are flat in their logarithms.
         """
-        return posterior_of(self.model, self.data, self.log_covariance, n=n, seed=seed, method=method, prior=prior)
+        return self._drawn(n, seed, method, prior)
+
+    def _drawn(self, n: int, seed: int, method: str, prior: Any) -> Posterior[Law]:
+        asked: dict[str, Any] = {"n": n, "seed": seed, "method": method, "prior": prior}
+        return posterior_of(self.model, self.data, self.log_covariance, like=self.like, **asked)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain contents."""

@@ -44,9 +44,9 @@ _MOST_LOST = 0.1  # of the bootstrap's crowds: beyond it nothing is said
 
 def wald(law: Family, log_covariance: Array, level: float) -> tuple[Array, Array, Array]:
     """Standard error of each parameter, and the bounds, by the delta method."""
-    place, error = law.to_log(), np.sqrt(np.diag(log_covariance))
-    half = ndtri(0.5 + level / 2) * error
-    return np.exp(place) * error, np.exp(place - half), np.exp(place + half)
+    parameters, half = np.asarray(tuple(law)), ndtri(0.5 + level / 2) * np.sqrt(np.diag(log_covariance))
+    errors = np.sqrt(np.diag(log_covariance * np.outer(parameters, parameters)))
+    return errors, parameters * np.exp(-half), parameters * np.exp(half)
 
 
 def sandwich(law: Family, data: Rows, log_covariance: Array, level: float) -> tuple[Array, Array, Array]:

@@ -134,7 +134,7 @@ class Posterior(Generic[Law]):
 
 
 def posterior_of(
-    law: Law, data: Rows | None, log_covariance: Array, *, n: int, seed: int, method: str, prior: Any
+    law: Law, data: Rows | None, log_covariance: Array, *, n: int, seed: int, method: str, prior: Any, like: str
 ) -> Posterior[Law]:
     """Draws about a peak.
 
@@ -148,11 +148,13 @@ def posterior_of(
         Covariance of the logarithms of the parameters at the peak.
     n, seed, method, prior
         As in `Fit.posterior`.
+    like
+        The library whose frames answers leave as.
     """
     n, rng = checked_count("draws", n), np.random.default_rng(checked_count("seed", seed, least=0))
     one_of("method", method, ["laplace", "importance", "ensemble"])
     said, log_prior = _prior(law, ("log" if method == "laplace" else "polarization") if prior is None else prior)
-    centre, like = law.to_log(), "pandas" if data is None else data.like
+    centre = law.to_log()
     if method == "laplace":
         if prior is not None and prior != "log":
             raise DomainError(

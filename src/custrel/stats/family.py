@@ -6,7 +6,8 @@ NumPy's broadcasting makes one formula serve all three.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from copy import copy
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -93,7 +94,10 @@ class Family:
 
     def at_log(self, position: Array) -> Self:
         """The same law at another place on the log scale: what it knows beside its parameters stays."""
-        return replace(self, **dict(zip(self.names(), _from_log(position), strict=True)))
+        made = copy(self)  # a third of the time of dataclasses.replace, and a fit asks fifty times
+        vars(made).update(zip(self.names(), _from_log(position), strict=True))
+        made.__post_init__()
+        return made
 
     def to_log(self) -> Array:
         """The parameters on the log scale, where every place is inside the domain."""
