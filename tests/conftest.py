@@ -1,4 +1,7 @@
-"""`frame_of` turns columns into a frame of each library there is; what is not installed is skipped, with the reason."""
+"""What many tests are given: the CDNOW customers and a fit to them, and a frame of each library there is.
+
+`frame_of` turns columns into such a frame; what is not installed is skipped, with the reason.
+"""
 
 import os
 import shutil
@@ -11,6 +14,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+
+from custrel.clv import BGNBD
+from custrel.datasets import cdnow_summary
 
 QUIET = {
     "spark.driver.host": "127.0.0.1",
@@ -141,6 +147,18 @@ ENGINES = {
         Engine("pyspark", in_spark, "pyarrow", ("pyspark",)),
     ]
 }
+
+
+@pytest.fixture(scope="session")
+def cdnow():
+    """The customers that all papers count."""
+    return cdnow_summary()
+
+
+@pytest.fixture(scope="session")
+def fit(cdnow):
+    """The law that most of them fit to it."""
+    return BGNBD.fit(cdnow)
 
 
 @pytest.fixture(params=ENGINES, scope="session")

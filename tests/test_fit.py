@@ -21,16 +21,6 @@ approx = pytest.approx
 LAW = BGNBD(0.24259452243015708, 4.413602019013504, 0.7929220172255975, 2.425906776826332)
 
 
-@pytest.fixture(scope="module")
-def cdnow():
-    return cdnow_summary()
-
-
-@pytest.fixture(scope="module")
-def fit(cdnow):
-    return BGNBD.fit(cdnow)
-
-
 def crowd(law, n, seed, *, T=(20.0, 60.0)):
     rng = np.random.default_rng(seed)
     return law.simulate(rng.uniform(*T, n), rng).history()

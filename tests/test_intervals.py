@@ -12,22 +12,11 @@ from scipy.stats import chi2
 from custrel import History, from_json
 from custrel.clv import BGNBD, NBD, BGCNBDk, GammaGamma, ShiftedBetaGeometric
 from custrel.clv.tenures import Tenures
-from custrel.datasets import cdnow_summary
 from custrel.errors import AssumptionWarning, ConvergenceError, DomainError
 
 approx = pytest.approx
 
 LAW = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-
-
-@pytest.fixture(scope="module")
-def cdnow():
-    return cdnow_summary()
-
-
-@pytest.fixture(scope="module")
-def fit(cdnow):
-    return BGNBD.fit(cdnow)
 
 
 def crowd(law, n, seed):

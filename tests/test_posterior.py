@@ -10,21 +10,10 @@ from scipy.stats import gamma, lognorm, norm
 from custrel import from_json
 from custrel.clv import BGNBD, NBD, BGCNBDk, GammaGamma, ParetoNBD, ShiftedBetaGeometric
 from custrel.clv.tenures import Tenures
-from custrel.datasets import cdnow_summary
 from custrel.errors import AssumptionWarning, DomainError
 from custrel.posterior import _prior
 
 approx = pytest.approx
-
-
-@pytest.fixture(scope="module")
-def cdnow():
-    return cdnow_summary()
-
-
-@pytest.fixture(scope="module")
-def fit(cdnow):
-    return BGNBD.fit(cdnow)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -12,7 +11,7 @@ from custrel import intervals, serial
 from custrel.checked import checked_count, checked_level
 from custrel.errors import ConvergenceError, DomainError, one_of
 from custrel.frames import leave
-from custrel.likelihood import SAMPLE, Likelihood, Rows, sampled
+from custrel.likelihood import SAMPLE, Likelihood, Rows, kept, likelihood_of, sampled
 from custrel.posterior import Posterior, posterior_of
 from custrel.stats.family import Family
 from custrel.stats.maximise import Peak, maximise
@@ -209,20 +208,15 @@ class Fit(Generic[Law]):
             found = intervals.wald(self.model, self.log_covariance, level)
         elif interval == "bootstrap":
             count, start = checked_count("repeats", repeats, least=2), checked_count("seed", seed, least=0)
-            found = intervals.bootstrap(self.model, self._fitted_to(interval), level, repeats=count, seed=start)
+            found = intervals.bootstrap(
+                self.model, kept(self.data, f"Fit: {interval!r} needs"), level, repeats=count, seed=start
+            )
         else:
             way = intervals.sandwich if interval == "sandwich" else intervals.profile
-            found = way(self.model, self._fitted_to(interval), self.log_covariance, level)
+            found = way(self.model, kept(self.data, f"Fit: {interval!r} needs"), self.log_covariance, level)
         names = np.asarray(self.model.names(), dtype=object)
         columns = {"parameter": names, "estimate": self.parameters}
         return leave(columns | dict(zip(("standard_error", "low", "high"), found, strict=True)), like=self.like)
-
-    def _fitted_to(self, wanted: str) -> Rows:
-        if self.data is None:
-            raise DomainError(
-                f"Fit: {wanted!r} needs the customers that were fitted, which JSON does not carry: fit again"
-            )
-        return self.data
 
     def draws(self, n: int, *, seed: int, method: str = "laplace", prior: Any = None) -> Law:
         """The law with `n` draws of its parameters, each ``(n, 1)``: what it answers has a row for each draw.
@@ -261,8 +255,8 @@ class Fit(Generic[Law]):
         return self._drawn(n, seed, method, prior)
 
     def _drawn(self, n: int, seed: int, method: str, prior: Any) -> Posterior[Law]:
-        asked: dict[str, Any] = {"n": n, "seed": seed, "method": method, "prior": prior}
-        return posterior_of(self.model, self.data, self.log_covariance, like=self.like, **asked)
+        given = self.model, self.data, self.log_covariance
+        return posterior_of(*given, n=n, seed=seed, method=method, prior=prior, like=self.like)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain contents."""
@@ -295,9 +289,8 @@ def fit_law(law: type[Law], data: Rows, starts: Sequence[Law], findings: tuple[s
     findings
         What the law found in the data beforehand.
     """
-    with ThreadPoolExecutor() as pool:
-        hill = Likelihood(starts[0], data, pool)
-        foothill = Likelihood(starts[0], sampled(data), pool) if len(data) > 2 * SAMPLE else None
+    foothill = Likelihood(starts[0], sampled(data)) if len(data) > 2 * SAMPLE else None
+    with likelihood_of(starts[0], data) as hill:
         peak = maximise(hill, [start.to_log() for start in starts], foothill=foothill)
     n, is_peak = round(data.customers), peak.is_peak and _is_sharp(peak, data.customers)
     size = float(np.abs(peak.gradient).max())

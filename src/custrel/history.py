@@ -233,6 +233,7 @@ class History:
         if self.n is not None:
             n = np.bincount(rows, weights=self.n, minlength=len(first))
         found = self.take(first)
+        # One of our own kind: what is private to a class is not private among its values.
         return found._with({"n": n.astype(np.float64), "spend": None, "customer_id": np.arange(len(first))}), rows  # noqa: SLF001
 
     def to_frame(self) -> Any:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
+from custrel.errors import DomainError
 from custrel.stats.maximise import Hill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from custrel.stats.estimate import Array
 
-__all__ = ["BLOCK", "SAMPLE", "Likelihood", "Rows", "likelihood_of", "sampled"]
+__all__ = ["BLOCK", "SAMPLE", "Likelihood", "Rows", "kept", "likelihood_of", "sampled"]
 
 BLOCK = 32_768  # rows: a block's temporaries stay in a core's cache
 SAMPLE = 16_384  # customers of the first climb
@@ -54,10 +55,10 @@ class Rows(Protocol):
 class Likelihood(Hill):
     """The mean log-likelihood of a law on the log scale of its parameters, its blocks summed by several threads."""
 
-    def __init__(self, law: Any, data: Rows, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, law: Any, data: Rows, each: Callable[..., Iterable[Any]] = map) -> None:
         self.law, self.customers = law, data.customers
         self.blocks = list(data.blocks(BLOCK))
-        self.each = pool.map if len(self.blocks) > 1 else map
+        self.each = each if len(self.blocks) > 1 else map
 
     def of_draws(self, places: Array) -> Array:
         """Log-likelihood of all customers at each place on the log scale, ``(places, parameters)``."""
@@ -99,7 +100,19 @@ class Likelihood(Hill):
 def likelihood_of(law: Any, data: Rows) -> Iterator[Likelihood]:
     """The likelihood of a law's kind, with threads for as long as it is asked."""
     with ThreadPoolExecutor() as pool:
-        yield Likelihood(law, data, pool)
+        yield Likelihood(law, data, pool.map)
+
+
+def kept(data: Rows | None, asked: str) -> Rows:
+    """The customers that a fit keeps, or what to do where it came from JSON.
+
+    >>> kept(None, "this needs")
+    Traceback (most recent call last):
+    custrel.errors.DomainError: this needs the customers that were fitted, which JSON does not carry: fit again
+    """
+    if data is None:
+        raise DomainError(f"{asked} the customers that were fitted, which JSON does not carry: fit again")
+    return data
 
 
 def sampled(data: Rows) -> Rows:

@@ -25,7 +25,7 @@ import numpy as np
 from custrel.checked import checked_count, checked_level
 from custrel.errors import AssumptionWarning, DomainError, nearest, one_of
 from custrel.frames import leave
-from custrel.likelihood import likelihood_of
+from custrel.likelihood import kept, likelihood_of
 from custrel.stats.chains import effective_draws, split_r_hat, walk
 from custrel.stats.family import Family
 from custrel.stats.importance import importance_draws
@@ -162,11 +162,7 @@ def posterior_of(
             )
         places = rng.multivariate_normal(centre, log_covariance, size=n, method="cholesky")
         return Posterior(law.at_log(places), method, said, float(n), like=like)
-    if data is None:
-        raise DomainError(
-            f"draws by {method!r} need the customers that the law was fitted to, which JSON does not carry: fit again"
-        )
-    with likelihood_of(law, data) as likelihood:
+    with likelihood_of(law, kept(data, f"draws by {method!r} need")) as likelihood:
 
         def log_density(places: Array) -> Array:
             """Inside the box of the search; beyond it there is nothing."""

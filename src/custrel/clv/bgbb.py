@@ -30,9 +30,10 @@ from custrel.clv.story import Future, checked_watch
 from custrel.errors import DomainError
 from custrel.history import PurchaseTimes
 from custrel.stats.special import beta_mean, digamma_rising, log_beta_ratio
+from custrel.stats.steps import longest_first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from custrel.history import History
     from custrel.stats.draw import SharedNumbers
@@ -110,7 +111,7 @@ class BGBB(PurchaseLaw):
 
         Divided by the chance of what came before, no term of equation (5) is above 1: nothing overflows or cancels.
         """
-        left, bought, there = _longest_first(_fates, self._since_the_last(h))
+        left, bought, there = longest_first(_fates, self._since_the_last(h))
         # The three chances add up to 1: the logarithm is taken from whichever side keeps its digits.
         log_chance = np.where(bought < 0.5, np.log1p(-np.minimum(bought, 0.5)), np.log(left + there))
         return log_chance, there / (left + there)
@@ -125,7 +126,7 @@ class BGBB(PurchaseLaw):
         """Derivatives of equation (5) in its parameters, which are numbers: means over when the customer left."""
         alpha, beta, gamma, delta = self
         x, t_x = h.x, h.t_x
-        left, buying, passing, leaving, staying = _longest_first(_mean_slopes, self._since_the_last(h))
+        left, buying, passing, leaving, staying = longest_first(_mean_slopes, self._since_the_last(h))
         chances, risks = digamma_rising(alpha + beta, t_x), digamma_rising(gamma + delta, t_x)
         return np.stack(
             [
@@ -311,14 +312,6 @@ class _Opportunities(Future):
             happens = times <= ends[cells]
             cells, times = cells[happens], times[happens]
             yield cells, times
-
-
-def _longest_first(walk: Callable[..., tuple[Array, ...]], rows: tuple[Array, ...]) -> tuple[Array, ...]:
-    """What a walk through the silences finds for each row, where it meets the longest ones first."""
-    flat = [np.asarray(row, dtype=float).ravel() for row in rows]
-    order = np.argsort(-flat[-1], kind="stable")
-    back = np.argsort(order, kind="stable")
-    return tuple(found[back].reshape(rows[0].shape) for found in walk(*(row[order] for row in flat)))
 
 
 def _steps(lags: Array) -> Iterator[tuple[int, slice]]:

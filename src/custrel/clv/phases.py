@@ -23,6 +23,7 @@ from scipy.special import betainc, betaincc, erfc, gammaln
 from custrel.clv.bgnbd import ever
 from custrel.stats.quadrature import hill_integral
 from custrel.stats.special import binet, log_beta_ratio
+from custrel.stats.steps import longest_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -178,14 +179,15 @@ def _few_events(r: Array, u: Array) -> NDArray[np.bool_]:
     return (u > 0) & np.isfinite(u) & (_most(r, u) < _COUNTED) & (r * np.log1p(u) < -_LEAST)
 
 
-def _over_events(k: int, j: Array, r: Array, a: Array, b: Array, u: Array) -> tuple[Array, Array]:
+def _over_events(k: int, j: Array, r: Array, a: Array, b: Array, u: Array) -> tuple[Array, ...]:
     """Expected purchases, and the chance of still being there: means over the number m of events, one by one."""
-    last = _most(r, u)
-    order = np.argsort(-last, kind="stable")
-    j, r, a, b, u, last = (one[order] for one in (j, r, a, b, u, last))
+    return longest_first(partial(_walk_on, k), (j, r, a, b, u, _most(r, u)))
+
+
+def _walk_on(k: int, j: Array, r: Array, a: Array, b: Array, u: Array, last: Array) -> tuple[Array, ...]:
     chance, z = np.exp(-r * np.log1p(u)), u / (1 + u)
     passed, until = np.ones_like(u), np.zeros_like(u)  # S_n, and the sum of all before it
-    found, n = np.zeros((2, u.size)), np.zeros_like(u)
+    purchases, there, n = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u)
     for m in range(int(last.max(initial=0)) + 1):
         on = slice(0, int(np.searchsorted(-last, -m, side="right")))  # whoever has events to come
         if m:
@@ -194,11 +196,9 @@ def _over_events(k: int, j: Array, r: Array, a: Array, b: Array, u: Array) -> tu
             until[on] += bought * passed[on]
             passed[on] *= np.where(bought, (b[on] + n[on]) / (a[on] + b[on] + n[on]), 1.0)
             n[on] += bought
-        found[0, on] += chance[on] * until[on]
-        found[1, on] += chance[on] * passed[on]
-    answer = np.empty_like(found)
-    answer[:, order] = found
-    return answer[0], answer[1]
+        purchases[on] += chance[on] * until[on]
+        there[on] += chance[on] * passed[on]
+    return purchases, there
 
 
 def _few_events_back(k: int, r: Array, u: Array, worth: Array) -> NDArray[np.bool_]:
@@ -215,9 +215,7 @@ def _last(k: int, r: Array, u: Array, worth: Array) -> Array:
 
     On the way back what was left out grows as (d u)^m / m! at most.
     """
-    with np.errstate(divide="ignore"):
-        falls = 1 / np.log1p(1 / u)
-    return np.asarray(np.ceil(k + 14 + 6 * worth * u + r * u + 10 * np.sqrt(r * u) * np.sqrt(1 + u) + _FALL * falls))
+    return np.ceil(k + 14 + 6 * worth * u + _most(r, u, least=0.0))
 
 
 def _over_events_back(k: int, j: Array, r: Array, a: Array, b: Array, u: Array, worth: Array) -> Array:
@@ -229,9 +227,11 @@ def _over_events_back(k: int, j: Array, r: Array, a: Array, b: Array, u: Array, 
 
     .. math:: (r + m) K_m = (m + 1) K_{m+1} + H_{m+1}, \quad H_m = H_{m+1} + e^{-d u} P_m(u) + d K_m .
     """
-    last = _last(k, r, u, worth)
-    order = np.argsort(-last, kind="stable")
-    j, r, a, b, u, worth, last = (one[order] for one in (j, r, a, b, u, worth, last))
+    (found,) = longest_first(partial(_walk_back, k), (j, r, a, b, u, worth, _last(k, r, u, worth)))
+    return found
+
+
+def _walk_back(k: int, j: Array, r: Array, a: Array, b: Array, u: Array, worth: Array, last: Array) -> tuple[Array]:
     chance, step = np.exp(_log_exactly(last, r, u) - worth * u), 1 + 1 / u
     later, spent, found = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u)
     for m in range(int(last.max(initial=0)), 0, -1):
@@ -242,9 +242,7 @@ def _over_events_back(k: int, j: Array, r: Array, a: Array, b: Array, u: Array, 
         bought = np.flatnonzero((j[on] + m) % k == 0)
         passed = b[bought] + (j[bought] + m) / k - 1
         found[bought] = later[bought] + passed / (a[bought] + passed) * found[bought]
-    answer = np.empty_like(found)
-    answer[order] = found
-    return answer
+    return (found,)
 
 
 def _later(k: int, j: Array, r: Array, alpha: Array, a: Array, b: Array, n: Array, t: Array, since: Array) -> Array:
@@ -364,12 +362,12 @@ def _slope(y: Array, m: Array, r: Array, d: Array) -> Array:
 # -- sums over n ------------------------------------------------------------------------------------------------------
 
 
-def _most(r: Array, u: Array) -> Array:
+def _most(r: Array, u: Array, *, least: float = 1.0) -> Array:
     """More events than there will be within a time of u alpha, but for a chance of 1e-20 of itself."""
     mean = r * u
     with np.errstate(divide="ignore"):
         falls = 1 / np.log1p(1 / u)
-    return np.asarray(mean + 10 * np.sqrt(mean) * np.sqrt(1 + u) + _FALL * np.maximum(falls, 1.0))
+    return np.asarray(mean + 10 * np.sqrt(mean) * np.sqrt(1 + u) + _FALL * np.maximum(falls, least))
 
 
 def _sum(term: Callable[..., Array], first: Array, knee: Array, last: Array, k: int, rows: tuple[Array, ...]) -> Array:

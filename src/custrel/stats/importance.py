@@ -82,7 +82,7 @@ def importance_draws(
     >>> bool(abs(drawn.places.mean()) < 0.05), bool(abs(drawn.places.var() - 1) < 0.05), drawn.effective > 1500
     (True, True, True)
     """
-    proposals, many = [_Proposal(centre[None], covariance)], int(_MORE * max(n, _FIRST))
+    proposals, many = [_Proposal(centre[None], _root(covariance))], int(_MORE * max(n, _FIRST))
     places, weights, k = _round(log_density, proposals, [_FIRST], rng)
     for size in (_FIRST, many):
         if 1 / np.square(weights).sum() > _TOLD * centre.size:
@@ -101,30 +101,35 @@ def _chosen(weights: Array, n: int, first: float) -> NDArray[np.intp]:
 
 def _about(places: Array, weights: Array) -> list[_Proposal]:
     """Narrow proposals about weighted places, and the wide one."""
-    middle, spread = weights @ places, np.atleast_2d(np.cov(places.T, aweights=weights))
+    middle = weights @ places
+    root = _root(np.atleast_2d(np.cov(places.T, aweights=weights)))
     centres = middle + np.sqrt(1 - _WIDTH**2) * (places[_chosen(weights, _CENTRES, 0.5)] - middle)
-    return [_Proposal(centres, _WIDTH**2 * spread), _Proposal(middle[None], _WIDER**2 * spread)]
+    return [_Proposal(centres, _WIDTH * root), _Proposal(middle[None], _WIDER * root)]
+
+
+def _root(covariance: Array) -> Array:
+    return np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class _Proposal:
-    """t distributions of one width about several centres, each as likely as the others."""
+    """t distributions of one width, the root of a covariance, about several centres, each as likely as the others."""
 
     centres: Array
-    covariance: Array
+    root: Array
 
     def draw(self, n: int, rng: np.random.Generator) -> Array:
-        root, size = np.linalg.cholesky(self.covariance), self.centres.shape[1]
+        size = self.centres.shape[1]
         steps = rng.standard_normal((n, size)) / np.sqrt(rng.chisquare(_FREEDOM, (n, 1)) / _FREEDOM)
-        return self.centres[np.arange(n) % len(self.centres)] + steps @ root.T
+        return self.centres[np.arange(n) % len(self.centres)] + steps @ self.root.T
 
     def log_density(self, places: Array) -> Array:
         """But for a constant that all widths share."""
-        root, size = np.linalg.cholesky(self.covariance), self.centres.shape[1]
-        here, there = (np.linalg.solve(root, one.T).T for one in (places, self.centres))
+        size = self.centres.shape[1]
+        here, there = (np.linalg.solve(self.root, one.T).T for one in (places, self.centres))
         far = sum(np.square(here[:, None, i] - there[:, i]) for i in range(size))
         found = logsumexp(-(_FREEDOM + size) / 2 * np.log1p(far / _FREEDOM), axis=1)
-        return np.asarray(found - np.log(len(self.centres)) - np.log(np.diag(root)).sum())
+        return np.asarray(found - np.log(len(self.centres)) - np.log(np.diag(self.root)).sum())
 
 
 def _round(

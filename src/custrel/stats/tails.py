@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from custrel.stats.special import expm1_ratio
+
 if TYPE_CHECKING:
     from custrel.stats.estimate import Array
 
@@ -80,5 +82,5 @@ def smoothed_weights(log_weights: Array) -> tuple[Array, float]:
             k, scale = generalised_pareto(excess)
             k = (k * size + 5) / (size + 10)
             u = (np.arange(size) + 0.5) / size
-            weights[tail] = np.minimum(threshold + scale * np.expm1(-k * np.log1p(-u)) / k, 1.0)
+            weights[tail] = np.minimum(threshold + scale * expm1_ratio(k, -np.log1p(-u)), 1.0)
     return weights / weights.sum(), k
