@@ -183,11 +183,19 @@ def test_every_kind_of_law_has_a_posterior(kind, cdnow):
 # -- when it does not go well -----------------------------------------------------------------------------------------
 
 
-def test_walkers_take_over_where_the_weights_cannot_be_trusted():
-    # A prior far from the peak of the likelihood: nothing that is proposed there says what the posterior is like.
+def test_a_prior_far_from_the_peak_of_the_likelihood_is_climbed_first():
     fit = NBD.fit(crowd(NBD(r=0.8, alpha=4.0), 100, 3))
     far = {"r": norm(25.0, 0.5), "alpha": norm(125.0, 2.0)}
-    posterior = fit.posterior(300, seed=1, prior=far)
+    posterior, walked = (fit.posterior(1000, seed=1, prior=far, method=way) for way in ("importance", "ensemble"))
+    assert posterior.method == "importance"
+    assert posterior.trusted
+    for one, other in zip(posterior.model, walked.model, strict=True):
+        assert approx(one.mean(), abs=4 * other.std() / np.sqrt(walked.effective)) == other.mean()
+
+
+def test_walkers_take_over_where_the_weights_cannot_be_trusted(monkeypatch):
+    monkeypatch.setattr("custrel.posterior.TRUSTED", -10.0)
+    posterior = NBD.fit(crowd(NBD(r=0.8, alpha=4.0), 100, 3)).posterior(300, seed=1)
     assert posterior.method == "ensemble"
     assert "Importance weights had a Pareto k of" in posterior.findings[0]
     assert posterior.trusted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -11,14 +11,16 @@ from custrel import intervals, serial
 from custrel.checked import checked_count, checked_level
 from custrel.errors import ConvergenceError, DomainError, one_of
 from custrel.frames import leave
+from custrel.influence import Influence, influence_of
 from custrel.likelihood import SAMPLE, Likelihood, Rows, kept, likelihood_of, sampled
 from custrel.posterior import Posterior, posterior_of
-from custrel.stats.family import Family
+from custrel.stats.family import Family, name_of
 from custrel.stats.maximise import Peak, maximise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from custrel.covariates import Asked
     from custrel.stats.estimate import Array
 
 __all__ = ["Diagnosis", "Fit", "fit_law"]
@@ -26,6 +28,8 @@ __all__ = ["Diagnosis", "Fit", "fit_law"]
 Law = TypeVar("Law", bound=Family)
 
 VAGUE = 5.0  # of a log parameter: a factor of 150 each way
+OPEN = 1.0  # of a log parameter: a factor of 50 between the ends of a 95 % interval
+FEW = 200  # customers: of so many a law of four parameters often has no peak
 FAR = 4.0  # on the log scale: who went so far from the first start runs away
 
 
@@ -90,6 +94,7 @@ class Fit(Generic[Law]):
         Customers that the likelihood was made of.
     log_covariance
         Covariance of the logarithms of the parameters, ``(parameters, parameters)``: the observed information inverted.
+        Effects of covariates stand in it as they are, each times the spread of its covariate.
     diagnosis
         How the search went, in words.
     unit
@@ -139,14 +144,13 @@ class Fit(Generic[Law]):
         return hash((self.model, self.n, self.log_likelihood))
 
     def __repr__(self) -> str:
-        head = f"Fit of {type(self.model).__name__} to {self.n:,} customers"
+        head = f"Fit of {name_of(self.model)} to {self.n:,} customers"
         return f"{head}: {self.found}; log-likelihood {self.log_likelihood:,.2f}"
 
     @property
     def found(self) -> str:
         """The parameters in words, and what was chosen beside them."""
-        shown = [field.name for field in fields(self.model) if field.repr]
-        return ", ".join(f"{name} = {getattr(self.model, name):.4g}" for name in shown)
+        return self.model.said
 
     @property
     def parameters(self) -> Array:
@@ -156,7 +160,8 @@ class Fit(Generic[Law]):
     @property
     def covariance(self) -> Array:
         """Covariance of the parameters themselves, by the delta method."""
-        return np.asarray(self.log_covariance * np.outer(self.parameters, self.parameters))
+        stretch = self.model.stretch(self.model.to_log())
+        return np.asarray(self.log_covariance * np.outer(stretch, stretch))
 
     @property
     def standard_errors(self) -> Array:
@@ -258,6 +263,33 @@ class Fit(Generic[Law]):
         given = self.model, self.data, self.log_covariance
         return posterior_of(*given, n=n, seed=seed, method=method, prior=prior, like=self.like)
 
+    def influence(self, data: Rows | None = None) -> Influence:
+        """How far each parameter would move if a customer were left out, for each of them.
+
+        Parameters
+        ----------
+        data
+            The `History` or `Tenures` that was fitted, so that customers come back under their own names. Without it,
+            rows of customers who are alike, and in `n` how many they are.
+
+        Examples
+        --------
+        A customer of CDNOW bought 21 times within 5 weeks, and then never again:
+
+        >>> from custrel.clv import MBGNBD
+        >>> from custrel.datasets import cdnow_summary
+        >>> h = cdnow_summary()
+        >>> MBGNBD.fit(h).influence(h).table(top=1)[["x", "t_x", "T", "shift_alpha"]].round(2)
+            x   t_x      T  shift_alpha
+        0  21  4.71  29.29         1.08
+        """
+        return influence_of(self, data)
+
+    def remarked(self, *remarks: str) -> Self:
+        """The same with more findings in its diagnosis."""
+        found = (*self.diagnosis.findings, *remarks)
+        return replace(self, diagnosis=replace(self.diagnosis, findings=found))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain contents."""
         plain = {"model": serial.to_plain(self.model), "diagnosis": serial.to_plain(self.diagnosis)}
@@ -275,7 +307,9 @@ class Fit(Generic[Law]):
         return serial.to_json(self)
 
 
-def fit_law(law: type[Law], data: Rows, starts: Sequence[Law], findings: tuple[str, ...] = ()) -> Fit[Law]:
+def fit_law(
+    law: type[Law], data: Any, starts: Sequence[Law], findings: tuple[str, ...] = (), moved: Asked | None = None
+) -> Fit[Law]:
     """The peak of a law's likelihood, or a `ConvergenceError` that says why there is none.
 
     Parameters
@@ -283,21 +317,39 @@ def fit_law(law: type[Law], data: Rows, starts: Sequence[Law], findings: tuple[s
     law
         A family with `log_likelihood` and `score`.
     data
-        Distinct rows with their numbers: histories, or tenures.
+        Distinct rows with their numbers: histories, or tenures; with the covariates that are asked for, if any.
     starts
         Where to start; the first is the middle of the search box.
     findings
         What the law found in the data beforehand.
+    moved
+        What covariates are asked to move.
     """
+    if moved is None:
+        return _fit_from(starts, data, _climbed(starts, data), findings)
+    alone = _climbed(starts, data.knowing(()))  # the law without covariates is one with covariates: never below it
+    first = starts[0] if alone.at_edge.any() else starts[0].at_log(alone.position)
+    around: Any = [moved.around(start) for start in (first, *starts)]
+    rows = moved.rows(data)
+    return _fit_from(around, rows, _climbed(around, rows), findings)
+
+
+def _climbed(starts: Sequence[Any], data: Rows) -> Peak:
+    """The highest place that the starts lead to; of many rows the first climb is done on a sample."""
     foothill = Likelihood(starts[0], sampled(data)) if len(data) > 2 * SAMPLE else None
     with likelihood_of(starts[0], data) as hill:
-        peak = maximise(hill, [start.to_log() for start in starts], foothill=foothill)
+        return maximise(hill, [start.to_log() for start in starts], foothill=foothill)
+
+
+def _fit_from(starts: Sequence[Any], data: Rows, peak: Peak, findings: tuple[str, ...]) -> Fit[Any]:
+    """The fit at a peak, or why it is none."""
     n, is_peak = round(data.customers), peak.is_peak and _is_sharp(peak, data.customers)
     size = float(np.abs(peak.gradient).max())
     diagnosis = Diagnosis(findings, size, peak.condition, peak.starts, int(peak.agreeing), is_peak)
     if not is_peak:
-        raise ConvergenceError(_why(law, peak, n), diagnosis, peak.value * data.customers)
+        raise ConvergenceError(_why(starts[0], peak, n), diagnosis, peak.value * data.customers)
     covariance = np.asarray(np.linalg.inv(-peak.hessian) / data.customers, dtype=np.float64)
+    diagnosis = replace(diagnosis, findings=(*findings, *_left_open(starts[0], np.sqrt(np.diag(covariance)))))
     return Fit(
         starts[0].at_log(peak.position),
         peak.value * data.customers,
@@ -310,6 +362,17 @@ def fit_law(law: type[Law], data: Rows, starts: Sequence[Law], findings: tuple[s
     )
 
 
+def _left_open(law: Any, errors: Array) -> tuple[str, ...]:
+    """Which parameters a peak leaves wide open, and what to do."""
+    logs = len(getattr(law, "law", law).names())
+    wide = [(name, error) for name, error in zip(law.names()[:logs], errors[:logs], strict=True) if error > OPEN]
+    if not wide:
+        return ()
+    named = " and ".join(f"{name} (its logarithm has a standard error of {error:.1f})" for name, error in wide)
+    advice = "do not read them, but ask what they foretell under draws: fit.posterior(...)"
+    return (f"The data leave {named} open: {advice}.",)
+
+
 def _is_sharp(peak: Peak, customers: float) -> bool:
     """Whether the data hold every parameter within a useful range: a standard error beyond `VAGUE` says nothing."""
     return bool(_log_errors(peak, customers).max() < VAGUE)
@@ -320,19 +383,19 @@ def _log_errors(peak: Peak, customers: float) -> Array:
     return np.asarray(np.sqrt(np.diag(np.linalg.inv(-peak.hessian)) / customers))
 
 
-def _vague(law: type[Law], peak: Peak, customers: int) -> str:
+def _vague(law: Any, peak: Peak, customers: int) -> str:
     """Where the peak is, and which of its parameters the data leave open."""
     errors = _log_errors(peak, customers)
-    place = zip(law.names(), np.exp(peak.position), strict=True)
+    place = zip(law.names(), law.values(peak.position), strict=True)
     found = ", ".join(f"{name} = {value:.3g}" for name, value in place)
     open_ones = " and ".join(name for name, error in zip(law.names(), errors, strict=True) if error >= VAGUE / 2)
     said = f"the standard error of a logarithm is {errors.max():.3g}"
     return f"at {found} the parameters can move together, {open_ones} by far the most: {said}"
 
 
-def _why(law: type[Law], peak: Peak, customers: int) -> str:
+def _why(law: Any, peak: Peak, customers: int) -> str:
     """What is wrong with a likelihood that has no peak, in words."""
-    head = f"{law.__name__}: the likelihood of {customers:,} customer{'s' * (customers != 1)} has no peak"
+    head = f"{name_of(law)}: the likelihood of {customers:,} customer{'s' * (customers != 1)} has no peak"
     if peak.is_peak and np.abs(peak.distance).max() < FAR:
         return f"{head} sharp enough to be of use: {_vague(law, peak, customers)}"
     if peak.at_edge.any():
@@ -344,9 +407,18 @@ def _why(law: type[Law], peak: Peak, customers: int) -> str:
     else:
         return f"{head} that could be reached: a slope of {np.abs(peak.gradient).max():.1e} per customer is left"
     limits = getattr(law, "limits", {})
+    away = {name for name, chosen in zip(law.names(), gone, strict=True) if chosen}
     ways = [
-        f"{name} runs to {'infinity' if away > 0 else 'zero'}{limits.get((name, away > 0), '')}"
+        f"{name} runs to {law.end_of(name, away)}{limits.get((name, away > 0), '')}"
         for name, away, chosen in zip(law.names(), peak.distance, gone, strict=True)
         if chosen
     ]
-    return f"{head}: {'; '.join(ways)}"
+    return f"{head}: {'; '.join([*ways, *_staying(law, peak, away, customers)])}"
+
+
+def _staying(law: Any, peak: Peak, away: set[str], customers: int) -> list[str]:
+    """What stays while two parameters run together, and whether the customers are too few to wonder."""
+    at = dict(zip(law.names(), law.values(peak.position), strict=True))
+    found = [f"{a} / {b} stays at {at[a] / at[b]:.3g}" for a, b in law.gammas if {a, b} <= away]
+    found += [f"{a} / ({a} + {b}) stays at {at[a] / (at[a] + at[b]):.3g}" for a, b in law.betas if {a, b} <= away]
+    return found + [f"{customers:,} customers are few: watch more of them, or for longer"] * (customers < FEW)

@@ -32,9 +32,12 @@ __all__ = [
     "leave",
     "major",
     "mark",
+    "number_or_text",
     "plain",
     "quickest",
     "read_columns",
+    "read_covariates",
+    "readable_covariates",
     "require",
     "stack",
     "tally",
@@ -337,6 +340,70 @@ def read_columns(
     arrays = collect(frame.select(**numbers, **who))
     ids = arrays.pop("customer_id", None)
     return arrays, _index_of(data) if ids is None else ids, like
+
+
+def read_covariates(
+    data: Any, columns: Sequence[str] | None = None, customer_id: str | None = None
+) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+    """What is known of each customer, from a table with a row for each, and who they are.
+
+    Parameters
+    ----------
+    data
+        Any frame.
+    columns
+        Which columns; all but the customers if not given.
+    customer_id
+        The column that says who; None where it does not matter.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, or holds neither numbers nor flags nor text.
+    """
+    frame, _ = enter(data)
+    names = frame.collect_schema().names()
+    wanted = [name for name in names if name != customer_id] if columns is None else list(columns)
+    require(frame, [*wanted, *([customer_id] if customer_id else [])], purpose="a table of covariates")
+    who = {customer_id: nw.col(customer_id)} if customer_id else {}
+    found = collect(frame.select(**readable_covariates(frame, wanted), **who))
+    ids = found.pop(customer_id) if customer_id else np.arange(0)
+    return {name: number_or_text(name, values) for name, values in found.items()}, ids
+
+
+def readable_covariates(frame: LazyFrame, names: Iterable[str]) -> dict[str, nw.Expr]:
+    """Columns of numbers or flags as floats, and of text as it is."""
+    there, read = frame.collect_schema(), {}
+    for name in names:
+        dtype = there[name]
+        if dtype.is_numeric() or dtype == nw.Boolean:
+            read[name] = nw.col(name).cast(nw.Float64)
+        elif dtype in {nw.Categorical, nw.Enum}:
+            read[name] = nw.col(name).cast(nw.String)
+        elif dtype in {nw.String, nw.Object, nw.Unknown}:
+            read[name] = nw.col(name)
+        else:
+            raise SchemaError(f"covariate {name!r} must hold numbers, flags or text; found {dtype}: make it a number")
+    return read
+
+
+def number_or_text(name: str, given: Any) -> NDArray[Any]:
+    """Values of a covariate: numbers and flags as floats, all else as text; missing ones NaN, or None.
+
+    >>> number_or_text("web", [True, False])
+    array([1., 0.])
+    """
+    values = np.asarray(given)
+    if values.ndim != 1:
+        raise SchemaError(f"covariate {name!r} must have a value for each customer, got shape {values.shape}")
+    if values.dtype.kind in "fiub":
+        return values.astype(np.float64)
+    told = [plain(one) for one in values.tolist()] if values.dtype.kind in "OUST" else [b""]
+    if all(one is None or isinstance(one, str) for one in told):
+        return np.array(told, dtype=object)
+    if all(one is None or isinstance(one, bool | int | float) for one in told):
+        return np.array([np.nan if one is None else one for one in told], dtype=np.float64)
+    raise SchemaError(f"covariate {name!r} must hold numbers, flags or text, found {values.dtype}: {given!r:.80}")
 
 
 def _index_of(data: Any) -> NDArray[Any] | None:

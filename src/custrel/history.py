@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from custrel.errors import DomainError, one_of
-from custrel.frames import leave, read_columns
+from custrel.errors import DomainError, SchemaError, one_of
+from custrel.frames import leave, number_or_text, read_columns, read_covariates
 from custrel.stats.estimate import Array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["DAYS", "History", "PurchaseTimes", "checked_history", "even_log_gaps"]
+__all__ = [
+    "DAYS",
+    "History",
+    "PurchaseTimes",
+    "checked_covariates",
+    "checked_history",
+    "codes_of",
+    "even_log_gaps",
+    "groups_of",
+]
 
 DAYS: Mapping[str, float] = MappingProxyType(
     {
@@ -72,6 +81,9 @@ class History:
         The library whose frames answers leave as.
     counts
         What was merged or left out on the way here, by reason.
+    covariates
+        What else is known of each customer, by name: numbers as floats, NaN where missing; text as objects, None where
+        missing. `with_covariates` brings them.
 
     Raises
     ------
@@ -101,6 +113,7 @@ class History:
     spend_of: str = "repeat"
     like: str = "pandas"
     counts: Mapping[str, int] = field(default_factory=dict)
+    covariates: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         one_of("unit", self.unit, DAYS)
@@ -118,6 +131,7 @@ class History:
                 raise DomainError(f"History: {name} must have shape ({size},) as x has, got {values.shape}")
             object.__setattr__(self, name, _frozen(values))
         object.__setattr__(self, "counts", dict(self.counts))
+        object.__setattr__(self, "covariates", checked_covariates(self.covariates, size))
         _refuse_impossible_rows(self)
 
     def __len__(self) -> int:
@@ -165,14 +179,53 @@ class History:
             raise DomainError(f"take: rows must pick from {len(self):,} rows, got {rows!r:.80}: {error}") from error
         if np.ndim(picked["x"]) != 1:
             raise DomainError(f"take: rows must be a mask, a slice or a list of indices, got {rows!r:.80}")
-        return self._with(picked)
+        return self._with(picked, {name: column[chosen] for name, column in self.covariates.items()})
 
-    def _with(self, columns: dict[str, NDArray[Any] | None]) -> Self:
+    def _with(self, columns: dict[str, NDArray[Any] | None], covariates: dict[str, NDArray[Any]] | None = None) -> Self:
         """The same with other columns, which hold rows of this history and so need not be checked again."""
         twin = object.__new__(type(self))
         frozen = {name: None if column is None else _frozen(column) for name, column in columns.items()}
-        twin.__dict__.update(self.__dict__ | frozen | {"counts": dict(self.counts)})
+        known = self.covariates if covariates is None else {k: _frozen(one) for k, one in covariates.items()}
+        twin.__dict__.update(self.__dict__ | frozen | {"counts": dict(self.counts), "covariates": dict(known)})
         return twin
+
+    def standing_for(self, n: Array) -> Self:
+        """The same rows, each for so many customers."""
+        return self._with({"n": n})
+
+    def knowing(self, names: Iterable[str]) -> Self:
+        """The same with no covariates but these."""
+        return self._with({}, {name: self.covariates[name] for name in names})
+
+    def with_covariates(
+        self, frame: Any, *, columns: Sequence[str] | None = None, customer_id: str = "customer_id"
+    ) -> Self:
+        """The same with what else is known of each customer, from a table with a row for each.
+
+        Parameters
+        ----------
+        frame
+            Any frame; it may hold customers who are not in the history.
+        columns
+            Which columns to take: numbers, flags or text. All but the customers if not given.
+        customer_id
+            The column that says who.
+
+        Raises
+        ------
+        SchemaError
+            If a column is missing or holds something else, or a customer has no row, or two.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> h = History(x=[2, 0], t_x=[3, 0], T=[4, 4], customer_id=["c1", "c2"])
+        >>> h.with_covariates(pd.DataFrame({"customer_id": ["c2", "c1"], "age": [31, 48]})).covariates
+        {'age': array([48., 31.])}
+        """
+        known, who = read_covariates(frame, columns, customer_id)
+        rows = _places(np.asarray(self.customer_id), who)
+        return self._with({}, {**self.covariates, **{name: values[rows] for name, values in known.items()}})
 
     def blocks(self, size: int) -> Iterator[Self]:
         """The history in consecutive pieces of at most `size` rows."""
@@ -181,8 +234,9 @@ class History:
     def distinct(self) -> Self:
         """Equal histories as one row with their number in `n`: all that a likelihood of purchases needs.
 
-        Whole-day data shrink three- to fifty-fold. Who is who, and what they spent, is left behind. Where none of
-        16,384 rows equals another, as with times in continuous time, rows stay as they are.
+        Whole-day data shrink three- to fifty-fold. Who is who, and what they spent, is left behind; customers of whom
+        unlike covariates are known stay apart. Where none of 16,384 rows equals another, as with times in continuous
+        time, rows stay as they are.
 
         >>> h = History(x=[0, 2, 0], t_x=[0, 3, 0], T=[4, 4, 4]).distinct()
         >>> h.x, h.n
@@ -194,8 +248,8 @@ class History:
         return self.collapse()[0] if key is None else self._distinct_by(np.sort(key))
 
     def _key(self) -> NDArray[np.int64] | None:
-        """One whole number for x, t_x and T; None where they are not whole numbers of grains, or there are gaps."""
-        if self.log_gaps is not None:
+        """One whole number for x, t_x and T; None where they are not whole numbers of grains, or there is more."""
+        if self.log_gaps is not None or self.covariates:
             return None
         x, t_x, T = (self._on_grid(column) for column in (self.x, self.t_x, self.T))
         return None if x is None or t_x is None or T is None else (x * _MANY + t_x) * _MANY + T
@@ -229,7 +283,8 @@ class History:
         array([0, 1, 0])
         """
         key = self._key()
-        first, rows, n = _groups((self.x, self.t_x, self.T, self.log_gaps) if key is None else (key,))
+        known = (codes_of(column) for column in self.covariates.values())
+        first, rows, n = groups_of((self.x, self.t_x, self.T, self.log_gaps, *known) if key is None else (key,))
         if self.n is not None:
             n = np.bincount(rows, weights=self.n, minlength=len(first))
         found = self.take(first)
@@ -292,6 +347,7 @@ class History:
         """
         wanted = {"x": x, "t_x": t_x, "T": T} | ({} if spend is None else {"spend": spend})
         columns, who, like = read_columns(frame, wanted, customer_id)
+        _refuse_repeated(who)
         if "spend" in columns:  # such tables write 0 for customers who have no purchase to average over
             known = columns["x"] + (spend_of == "all") > 0
             columns["spend"] = np.where(known, columns["spend"], np.nan)
@@ -399,6 +455,60 @@ def _sums_of_log_gaps(customer: NDArray[np.intp], time: Array, customers: int) -
     return np.bincount(customer, weights=np.log(gaps), minlength=customers).astype(np.float64)
 
 
+def checked_covariates(given: Mapping[str, Any], size: int) -> dict[str, NDArray[Any]]:
+    """Covariates of so many customers, by name.
+
+    >>> checked_covariates({"age": [31]}, 2)
+    Traceback (most recent call last):
+    custrel.errors.DomainError: covariate 'age' must have shape (2,), got (1,)
+    """
+    found = {name: number_or_text(name, values) for name, values in given.items()}
+    for name, values in found.items():
+        if values.shape != (size,):
+            raise DomainError(f"covariate {name!r} must have shape ({size},), got {values.shape}")
+    return {name: _frozen(values) for name, values in found.items()}
+
+
+def _refuse_repeated(who: NDArray[Any] | None) -> None:
+    """A table with a row for each customer has no customer twice."""
+    if who is None:
+        return
+    names = who.tolist()
+    if len(set(names)) < len(names):
+        seen: set[Any] = set()
+        twice = next(one for one in names if one in seen or seen.add(one))  # type: ignore[func-returns-value]
+        raise SchemaError(
+            f"customer_id must name each customer once; {len(names) - len(set(names)):,} of {len(names):,} rows are of "
+            f"one who has another row, such as {twice!r}: sum their purchases first, or name another column"
+        )
+
+
+def codes_of(values: NDArray[Any]) -> NDArray[Any]:
+    """Values as they can be sorted: text as whole numbers, one for each."""
+    if values.dtype.kind == "f":
+        return values
+    seen = {one: code for code, one in enumerate(dict.fromkeys(values.tolist()))}
+    return np.fromiter((seen[one] for one in values.tolist()), dtype=np.int64, count=values.size)
+
+
+def _places(wanted: NDArray[Any], there: NDArray[Any]) -> NDArray[np.intp]:
+    """Where each customer stands in a table that has one row for each."""
+    at = {one: row for row, one in enumerate(there.tolist())}
+    if len(at) < there.size:
+        raise SchemaError(
+            f"a table of covariates must have one row for each customer; {there.size - len(at):,} of {there.size:,} "
+            "rows are of a customer who has another one"
+        )
+    lacking = [one for one in wanted.tolist() if one not in at]
+    if lacking:
+        raise SchemaError(
+            f"{len(lacking):,} of {wanted.size:,} customers of the history have no row of covariates, such as "
+            f"{lacking[0]!r} (the first row of the table is of {there.tolist()[0] if there.size else 'nobody'!r}): add "
+            "them, or leave them out with h.take(...)"
+        )
+    return np.array([at[one] for one in wanted.tolist()], dtype=np.intp)
+
+
 def _numbers(name: str, given: ArrayLike) -> Array:
     try:
         return np.array(given, dtype=np.float64)
@@ -441,7 +551,7 @@ def _refuse_impossible_rows(h: History) -> None:
             )
 
 
-def _groups(columns: tuple[NDArray[Any] | None, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def groups_of(columns: tuple[NDArray[Any] | None, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """First row of each group of equal rows, each row's group, each group's size; groups in order of the columns."""
     given = [column for column in columns if column is not None]
     order = np.argsort(given[0]) if len(given) == 1 else np.lexsort(given[::-1])

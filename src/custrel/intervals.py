@@ -22,8 +22,8 @@ References
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtri
@@ -44,9 +44,10 @@ _MOST_LOST = 0.1  # of the bootstrap's crowds: beyond it nothing is said
 
 def wald(law: Family, log_covariance: Array, level: float) -> tuple[Array, Array, Array]:
     """Standard error of each parameter, and the bounds, by the delta method."""
-    parameters, half = np.asarray(tuple(law)), ndtri(0.5 + level / 2) * np.sqrt(np.diag(log_covariance))
-    errors = np.sqrt(np.diag(log_covariance * np.outer(parameters, parameters)))
-    return errors, parameters * np.exp(-half), parameters * np.exp(half)
+    centre, half = law.to_log(), ndtri(0.5 + level / 2) * np.sqrt(np.diag(log_covariance))
+    stretch = law.stretch(centre)
+    errors = np.sqrt(np.diag(log_covariance * np.outer(stretch, stretch)))
+    return errors, law.values(centre - half), law.values(centre + half)
 
 
 def sandwich(law: Family, data: Rows, log_covariance: Array, level: float) -> tuple[Array, Array, Array]:
@@ -59,12 +60,14 @@ def sandwich(law: Family, data: Rows, log_covariance: Array, level: float) -> tu
 
 def profile(law: Family, data: Rows, log_covariance: Array, level: float) -> tuple[Array, Array, Array]:
     """Wald's standard errors, and where the profile likelihood has fallen; 0 or inf where it never falls so far."""
-    errors, low, high = wald(law, log_covariance, level)
+    errors, _, _ = wald(law, log_covariance, level)
+    centre = law.to_log()
     with likelihood_of(law, data) as likelihood:
-        for chosen in range(low.size):
-            for bounds, side in ((low, -1), (high, 1)):
-                bounds[chosen] = np.exp(_fallen(likelihood, law.to_log(), log_covariance, chosen, side, level))
-    return errors, low, high
+        low, high = (
+            [_fallen(likelihood, centre, log_covariance, chosen, side, level) for chosen in range(centre.size)]
+            for side in (-1, 1)
+        )
+    return errors, law.values(np.array(low)), law.values(np.array(high))
 
 
 def _fallen(likelihood: Likelihood, peak: Array, covariance: Array, chosen: int, side: int, level: float) -> float:
@@ -115,8 +118,8 @@ def bootstrap(law: Family, data: Rows, level: float, *, repeats: int, seed: int)
     shares, found = data.weights / data.customers, []
     for _ in range(repeats):
         drawn = rng.multinomial(size, shares)
-        there: Any = data.take(np.flatnonzero(drawn))
-        with likelihood_of(law, replace(there, n=drawn[drawn > 0].astype(np.float64))) as likelihood:
+        there = data.take(np.flatnonzero(drawn)).standing_for(drawn[drawn > 0].astype(np.float64))
+        with likelihood_of(law, there) as likelihood:
             peak = maximise(likelihood, [law.to_log()])
         if peak.is_peak:
             found.append(peak.position)
@@ -126,6 +129,6 @@ def bootstrap(law: Family, data: Rows, level: float, *, repeats: int, seed: int)
         if lost > _MOST_LOST * repeats:
             raise ConvergenceError(f"{said}, too many for an interval: ask for interval='profile'")
         warnings.warn(f"{said}; the intervals are those of the others", AssumptionWarning, stacklevel=3)
-    parameters = np.exp(found)
+    parameters = law.values(np.array(found))
     low, high = np.quantile(parameters, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return parameters.std(axis=0, ddof=1), low, high

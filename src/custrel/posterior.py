@@ -25,10 +25,11 @@ import numpy as np
 from custrel.checked import checked_count, checked_level
 from custrel.errors import AssumptionWarning, DomainError, nearest, one_of
 from custrel.frames import leave
+from custrel.inference_data import inference_data
 from custrel.likelihood import kept, likelihood_of
 from custrel.stats.chains import effective_draws, split_r_hat, walk
-from custrel.stats.family import Family
-from custrel.stats.importance import importance_draws
+from custrel.stats.family import Family, name_of
+from custrel.stats.importance import importance_draws, summit
 from custrel.stats.maximise import BOX
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Posterior(Generic[Law]):
         said = [f"worth {self.effective:,.0f} independent ones"]
         figures = {f"Pareto k {self.k:.2f}": self.k, f"R-hat {self.r_hat:.3f}": self.r_hat}
         said += [text for text, figure in figures.items() if np.isfinite(figure)]
-        name = type(self.model).__name__
+        name = name_of(self.model)
         return f"Posterior of {name} under {self.prior}: {self.draws:,} draws by {self.method}, {', '.join(said)}"
 
     def table(self, *, level: float = 0.95) -> Any:
@@ -131,6 +132,21 @@ class Posterior(Generic[Law]):
             "high": high,
         }
         return leave(columns, like=self.like)
+
+    def to_arviz(self, data: Rows | None = None) -> Any:
+        """The draws as ArviZ takes them: `InferenceData`, or a `DataTree` from its version 1 on.
+
+        Parameters
+        ----------
+        data
+            The customers that were fitted. With them there is a group ``log_likelihood``, which ArviZ's `loo` needs.
+
+        Raises
+        ------
+        MissingExtraError
+            If ArviZ is not installed.
+        """
+        return inference_data(self, data)
 
 
 def posterior_of(
@@ -163,22 +179,26 @@ def posterior_of(
         places = rng.multivariate_normal(centre, log_covariance, size=n, method="cholesky")
         return Posterior(law.at_log(places), method, said, float(n), like=like)
     with likelihood_of(law, kept(data, f"draws by {method!r} need")) as likelihood:
+        peak = centre
 
         def log_density(places: Array) -> Array:
             """Inside the box of the search; beyond it there is nothing."""
             found = np.full(len(places), -np.inf)
-            inside = np.all(np.abs(places - centre) < BOX, axis=1)
+            inside = np.all(np.abs(places - peak) < BOX, axis=1)
             found[inside] = likelihood.of_draws(places[inside]) + log_prior(places[inside])
             return found
 
+        width = log_covariance
+        if isinstance(prior, Mapping):  # which may say another thing than the data
+            centre, width = summit(log_density, centre, width)
         findings: tuple[str, ...] = ()
         if method == "importance":
-            drawn = importance_draws(log_density, centre, log_covariance, n, rng)
+            drawn = importance_draws(log_density, centre, width, n, rng)
             found = Posterior(law.at_log(drawn.places), method, said, drawn.effective, k=drawn.k, like=like)
             if found.trusted:
                 return found
             findings = (f"Importance weights had a Pareto k of {drawn.k:.2f}: walkers took over.",)
-        return _walked(law, log_density, log_covariance, n, rng, said, findings, like)
+        return _walked(law.at_log(centre), log_density, width, n, rng, said, findings, like)
 
 
 def _walked(
@@ -225,9 +245,11 @@ def _prior(law: Family, prior: Any) -> tuple[str, Callable[[Array], Array]]:
     if prior == "log":
         return "a prior flat in the logarithms of the parameters", lambda places: np.zeros(len(places))
     if prior == "flat":
-        return "a prior flat in the parameters", lambda places: np.asarray(places.sum(axis=1))
+        return "a prior flat in the parameters", lambda places: np.log(law.stretch(places)).sum(axis=1)
     paired = {name for pair in (*law.gammas, *law.betas) for name in pair}
-    others = "" if paired == set(law.names()) else ", and in the logarithms of the others"
+    own = set(getattr(law, "law", law).names())
+    others = "" if paired == own else ", in the logarithms of the others"
+    others += "" if own == set(law.names()) else ", and in the effects of covariates"
     said = f"a prior flat in the polarization and the mean of what customers differ in{others}"
     return said, lambda places: _even(law, dict(zip(law.names(), places.T, strict=True)))
 
@@ -248,9 +270,10 @@ def _given(law: Family, prior: Mapping[str, Any]) -> tuple[str, Callable[[Array]
 
     def log_density(places: Array) -> Array:
         total = np.zeros(len(places))
-        for name, place in zip(law.names(), places.T, strict=True):
+        columns = zip(law.names(), law.values(places).T, law.stretch(places).T, strict=True)
+        for name, value, stretch in columns:
             if name in prior:
-                total = total + prior[name].logpdf(np.exp(place)) + place
+                total = total + prior[name].logpdf(value) + np.log(stretch)
         return total
 
     for name, distribution in prior.items():

@@ -10,7 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from custrel import History, plots
+from custrel import History, clv, plots
 from custrel.clv import BGNBD
 from custrel.errors import DomainError, MissingExtraError
 
@@ -25,9 +25,24 @@ WEEKS = pd.DataFrame(
         "expected_cumulative": [2.5, 4.5, 6.0],
     }
 )
+BACKTEST = pd.DataFrame(
+    {
+        "cutoff": pd.to_datetime(["1997-06-30", "1997-09-30"]).repeat(3),
+        "law": ["NBD", "BGNBD", "SameAsBefore"] * 2,
+        "baseline": [False, False, True] * 2,
+        "crps": [0.26, 0.23, 0.4, 0.24, 0.22, 0.3],
+    }
+)
+CELLS = pd.DataFrame({"purchases": ["0", "1", "2+"], "actual": [70, 20, 10], "expected": [66.2, 22.5, 11.3]})
+GROUPS = clv.calibration_by_deciles([0.1, 0.2, 1.0, 1.5, 5.0, 6.0], [0, 1, 0, 2, 7, 5], groups=3)
+BINS = clv.randomised_pit(LAW, HISTORY, seed=1).table()
 PICTURES = {
+    "backtest": lambda ax=None: plots.backtest(BACKTEST, ax=ax),
     "calibration": lambda ax=None: plots.calibration(HISTORY, [0.1, 0.2, 1.0, 1.5, 5.0], [0, 1, 0, 2, 7], ax=ax),
+    "deciles": lambda ax=None: plots.deciles(GROUPS, ax=ax),
     "frequency_recency": lambda ax=None: plots.frequency_recency(LAW, 39, max_x=6, ax=ax),
+    "pit_histogram": lambda ax=None: plots.pit_histogram(BINS, ax=ax),
+    "purchase_counts": lambda ax=None: plots.purchase_counts(CELLS, ax=ax),
     "tracking": lambda ax=None: plots.tracking(WEEKS, calibration_end="1997-01-14", ax=ax),
     "value_curve": lambda ax=None: plots.value_curve([5.0, 0.0, 1.0], ax=ax),
 }

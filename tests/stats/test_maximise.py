@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from custrel.stats import Hill as AnyHill
 from custrel.stats import maximise
-from custrel.stats.maximise import BOX, hessian_of
+from custrel.stats.maximise import BOX
 
 approx = pytest.approx
 
@@ -137,4 +137,4 @@ def test_the_first_climb_may_be_on_fewer_rows():
 
 @pytest.mark.parametrize("at", [np.zeros(2), np.array([3.0, -1.0])])
 def test_the_hessian_is_that_of_the_slope(at):
-    assert_allclose(-CURVES, hessian_of(DOME, at), atol=1e-8)
+    assert_allclose(-CURVES, DOME.hessian(at), atol=1e-8)

@@ -4,7 +4,25 @@ from custrel.clv.beta_discrete_weibull import BetaDiscreteWeibull
 from custrel.clv.bgbb import BGBB
 from custrel.clv.bgcnbdk import BGCNBDk
 from custrel.clv.bgnbd import BGNBD
-from custrel.clv.compare import compare
+from custrel.clv.evidence import (
+    GoodnessOfFit,
+    LikelihoodRatio,
+    MeanOfAll,
+    PenaltyPath,
+    Preference,
+    RandomisedPIT,
+    RecencyRule,
+    SameAsBefore,
+    backtest,
+    calibration_by_deciles,
+    chi_square_of_counts,
+    compare,
+    likelihood_ratio,
+    penalty_path,
+    prefer,
+    randomised_pit,
+    tracking,
+)
 from custrel.clv.gammagamma import GammaGamma
 from custrel.clv.ggompertznbd import GGompertzNBD
 from custrel.clv.lifetime_value import LifetimeValue
@@ -14,10 +32,8 @@ from custrel.clv.mbgnbd import MBGNBD
 from custrel.clv.nbd import NBD
 from custrel.clv.paretoggg import ParetoGGG
 from custrel.clv.paretonbd import ParetoNBD
-from custrel.clv.prefer import Preference, prefer
 from custrel.clv.shifted_beta_geometric import ShiftedBetaGeometric
 from custrel.clv.tenures import Tenures
-from custrel.clv.tracking import tracking
 
 __all__ = [
     "BGBB",
@@ -28,15 +44,28 @@ __all__ = [
     "BetaDiscreteWeibull",
     "GGompertzNBD",
     "GammaGamma",
+    "GoodnessOfFit",
     "LifetimeValue",
+    "LikelihoodRatio",
     "LogNormalSpend",
     "MBGCNBDk",
+    "MeanOfAll",
     "ParetoGGG",
     "ParetoNBD",
+    "PenaltyPath",
     "Preference",
+    "RandomisedPIT",
+    "RecencyRule",
+    "SameAsBefore",
     "ShiftedBetaGeometric",
     "Tenures",
+    "backtest",
+    "calibration_by_deciles",
+    "chi_square_of_counts",
     "compare",
+    "likelihood_ratio",
+    "penalty_path",
     "prefer",
+    "randomised_pit",
     "tracking",
 ]

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 import numpy as np
 
 from custrel.clv.contractual import ContractLaw
+from custrel.stats.moves import Likelier
 from custrel.stats.special import RECURRENCES, beta_mean, digamma_rising, log_beta_ratio, second_differences
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class BetaDiscreteWeibull(ContractLaw):
     c: float | Array
 
     betas = (("alpha", "beta"),)
+    moves = MappingProxyType({"dropout": Likelier("alpha", "beta")})
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             ("alpha", True): " (customers do not differ in how likely they are to leave)",
@@ -102,8 +104,7 @@ class BetaDiscreteWeibull(ContractLaw):
         """Derivatives of `log_likelihood` in alpha, beta, c, for parameters that are numbers."""
         renewed = self._renewals(tenures)
         none, once = np.zeros_like(renewed), np.ones_like(renewed)
-        slopes = self._slopes(np.concatenate([renewed, once]), np.concatenate([none, renewed]))
-        stays, stays_once_more = np.split(slopes, 2, axis=1)
+        stays, stays_once_more = self._slopes(np.stack([renewed, once]), np.stack([none, renewed])).swapaxes(0, 1)
         fall = -self.log_conditional_survival(once, renewed)
         return np.asarray(stays - np.where(tenures.ended, np.exp(-fall) / -np.expm1(-fall), 0.0) * stays_once_more)
 
@@ -170,11 +171,11 @@ def _digamma_rising(z: Array, x: float | Array) -> Array:
 
 def _slope_in_z(a: float | Array, z: Array, d: Array) -> Array:
     """Derivative of -`log_beta_ratio` in z, by the same steps."""
-    near = second_differences(a, z[..., None] + np.arange(RECURRENCES), d[..., None], 1)[0].sum(axis=-1)
+    near = second_differences(np.asarray(a)[..., None], z[..., None] + np.arange(RECURRENCES), d[..., None], 1)[0]
     z = z + RECURRENCES
     one, two, _, four, _, six, _, eight = second_differences(a, z, d, 8)
     far = np.log1p(a / z * (d / (z + a + d))) + one / 2 + two / 12 - four / 120 + six / 252 - eight / 240
-    return np.asarray(-(near + far))
+    return np.asarray(-(near.sum(axis=-1) + far))
 
 
 def _integral(alpha: Array, beta: Array, c: Array, age: Array, start: float) -> Array:

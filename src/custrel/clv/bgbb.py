@@ -29,6 +29,7 @@ from custrel.clv.law import PurchaseLaw
 from custrel.clv.story import Future, checked_watch
 from custrel.errors import DomainError
 from custrel.history import PurchaseTimes
+from custrel.stats.moves import Likelier
 from custrel.stats.special import beta_mean, digamma_rising, log_beta_ratio
 from custrel.stats.steps import longest_first
 
@@ -82,6 +83,7 @@ class BGBB(PurchaseLaw):
     delta: float | Array
 
     betas = (("alpha", "beta"), ("gamma", "delta"))
+    moves = MappingProxyType({"purchase": Likelier("alpha", "beta"), "dropout": Likelier("gamma", "delta")})
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             ("alpha", True): " (customers do not differ in how likely they are to buy)",
@@ -253,7 +255,7 @@ class BGBB(PurchaseLaw):
     def future(self, h: History, numbers: SharedNumbers) -> Future:
         """By the story: who was there at T leaves with their own probability, and buys with their own until then."""
         alpha, beta, gamma, delta = self
-        alike, who = replace(h, t_x=np.where(h.x > 0, h.T, 0.0), log_gaps=None).collapse()
+        alike, who = self.alike_here(h)
         here = numbers.uniform() < self.p_alive_now(h)
         p = numbers.beta(alpha + alike.x, beta + (alike.T - alike.x))[:, who]
         theta = numbers.beta(gamma, delta + alike.T)[:, who]

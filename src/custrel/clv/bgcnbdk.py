@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -34,14 +35,16 @@ from custrel.checked import checked_count
 from custrel.clv.bgnbd import BGNBD, geometric
 from custrel.clv.law import Living, PurchaseLaw, log_gaps_of
 from custrel.clv.phases import Phases, log_chances_of_phases
-from custrel.clv.story import Future, checked_watch, times_with_gaps
+from custrel.clv.story import Future, checked_watch, counts_of, times_with_gaps
+from custrel.covariates import Asked, asked_of
 from custrel.errors import ConvergenceError
 from custrel.fit import Fit, fit_law
-from custrel.history import even_log_gaps
-from custrel.stats.special import by_count, digamma_rising, log_rising
+from custrel.history import checked_history, even_log_gaps
+from custrel.stats.moves import Faster, Likelier
+from custrel.stats.special import by_count, digamma_rising, log_rising, same_for_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,6 +80,7 @@ class RegularLaw(PurchaseLaw):
 
     gammas = (("r", "alpha"),)
     betas = (("a", "b"),)
+    moves = MappingProxyType({"purchase": Faster("alpha"), "dropout": Likelier("a", "b")})
     limits: ClassVar[Mapping[tuple[str, bool], str]] = BGNBD.limits
     needs_log_gaps: ClassVar[bool] = True
 
@@ -164,7 +168,7 @@ class RegularLaw(PurchaseLaw):
 
     def alike(self, h: History) -> tuple[History, NDArray[np.intp]]:
         """Customers of equal x, t_x and T: how long they are silent tells how far the next purchase has come."""
-        return super().alike(h) if self.k == 1 else replace(h, log_gaps=None).collapse()
+        return super().alike(h) if self.k == 1 else replace(h, log_gaps=None, covariates={}).collapse()
 
     def _begun(self) -> tuple[float | Array, Living]:
         """Probability of not leaving at once, and what a customer does who has not: phase 0 for certain."""
@@ -236,12 +240,13 @@ class RegularLaw(PurchaseLaw):
     def future(self, h: History, numbers: SharedNumbers) -> Future:
         """By the story: the phase, the rate that it tells of, and purchases until one of them is the last."""
         r, alpha, a, b, k = *self, self.k
-        x, who = np.unique(h.x, return_inverse=True)
+        x, who = counts_of(h.x, r, a, b)
         here = numbers.uniform() < self.p_alive_now(h)
         _, chances = self._phases(h)
         u, reached = numbers.uniform(), np.cumsum(chances, axis=-1)
         phase = np.sum(u[..., None] > reached[..., :-1], axis=-1)
-        shapes = r + (k * x + np.arange(k)[:, None]).ravel()
+        own = r if same_for_all(r) else np.concatenate([r] * k, axis=-1)
+        shapes = own + (k * x + np.arange(k)[:, None]).ravel()
         draw = np.arange(numbers.draws)[:, None]
         rate = numbers.gamma(shapes)[draw, phase * x.size + who] / (alpha + h.T)
         p = numbers.beta(a, b + x + self.before)[:, who]
@@ -262,7 +267,15 @@ class RegularLaw(PurchaseLaw):
         return [cls(r, k * alpha, a, b, k=k) for r, alpha, a, b in BGNBD.starts(h)]
 
     @classmethod
-    def fit(cls, h: History, k: int | None = None) -> Fit[Self]:
+    def fit(
+        cls,
+        h: History,
+        k: int | None = None,
+        *,
+        purchase: str | Sequence[str] | None = None,
+        dropout: str | Sequence[str] | None = None,
+        shared: str | Sequence[str] = (),
+    ) -> Fit[Self]:
         """The parameters with the highest likelihood, and the k with the highest of all if it is not given.
 
         Parameters
@@ -272,17 +285,21 @@ class RegularLaw(PurchaseLaw):
         k
             Events that a purchase takes. If not given, k goes up from 1 until the likelihood fell twice in a row, 12 at
             most; `Fit.chosen` is then 1, and the diagnosis says what was tried.
+        purchase, dropout, shared
+            Covariates, as for `BGNBD.fit`.
 
         Raises
         ------
         ConvergenceError
             If the likelihood has no peak, at the likeliest k if it was not given; the message says why.
         """
-        told = cls._told_by(h)
+        columns = {"purchase": purchase, "dropout": dropout}
+        known, moved = asked_of(cls, checked_history(h, law=cls.__name__), columns, shared)
+        told = cls._told_by(known)
         if k is None:
-            return _best_of(cls, _apart_from_gaps(told), _lift(told, cls.__name__))
+            return _best_of(cls, _apart_from_gaps(told), _lift(told, cls.__name__), moved)
         lift = _lift(told, f"{cls.__name__} with k = {k}") if checked_count("k", k) > 1 else 0.0
-        return _fit_with(cls, _apart_from_gaps(told), lift, k)
+        return _fit_with(cls, _apart_from_gaps(told), lift, k, moved=moved)
 
 
 @dataclass(frozen=True, eq=False)
@@ -360,20 +377,22 @@ def _lift(told: History, who: str) -> float:
     return float(told.weights @ (log_gaps_of(told, who) - even_log_gaps(told)))
 
 
-def _fit_with(law: type[Law], data: History, lift: float, k: int, near: Law | None = None) -> Fit[Law]:
+def _fit_with(
+    law: type[Law], data: History, lift: float, k: int, near: Law | None = None, moved: Asked | None = None
+) -> Fit[Law]:
     """The peak for one k; from near the peak of another k, where there is one."""
     lift = (k - 1) * lift
     starts = [replace(start, unit=data.unit) for start in law.starts(data, k)]
     if near is not None:
         starts = [replace(near, alpha=near.alpha * k / near.k, k=k), starts[0]]
     try:
-        fit = fit_law(law, data, starts)
+        fit = fit_law(law, data, starts, moved=moved)
     except ConvergenceError as error:
         raise ConvergenceError(f"with k = {k}, {error}", error.diagnosis, error.log_likelihood + lift) from None
     return replace(fit, log_likelihood=fit.log_likelihood + lift)
 
 
-def _best_of(law: type[Law], data: History, lift: float) -> Fit[Law]:
+def _best_of(law: type[Law], data: History, lift: float, moved: Asked | None) -> Fit[Law]:
     """Up from k = 1, each from the peak of the one before, until two in a row are worse than the best.
 
     Where the likelihood of a k has no peak, what it climbed to counts: a larger k that has one must beat it.
@@ -382,18 +401,18 @@ def _best_of(law: type[Law], data: History, lift: float) -> Fit[Law]:
     found: list[Fit[Law] | ConvergenceError] = []
     while len(found) < MOST and not _fallen_twice([one.log_likelihood for one in found]):
         try:
-            fit = _fit_with(law, data, lift, len(found) + 1, near)
+            fit = _fit_with(law, data, lift, len(found) + 1, near, moved)
         except ConvergenceError as error:
             found.append(error)
         else:
             found.append(fit)
-            near = fit.model
+            near = getattr(fit.model, "law", fit.model)
     best = max(found, key=lambda one: one.log_likelihood)
     tried = "; ".join(f"{k}: {_said(one)}" for k, one in enumerate(found, start=1))
     if isinstance(best, ConvergenceError):
         message = f"{best}. No k from 1 to {len(found)} is likelier; what each climbed to: {tried}"
         raise ConvergenceError(message, best.diagnosis, best.log_likelihood)
-    said = f"k = {best.model.k} was chosen by the log-likelihood; k and its peak: {tried}."
+    said = f"k = {getattr(best.model, 'law', best.model).k} was chosen by the log-likelihood; k and its peak: {tried}."
     findings = (*best.diagnosis.findings, said)
     return replace(best, chosen=1, diagnosis=replace(best.diagnosis, findings=findings))
 

@@ -27,7 +27,8 @@ from scipy.special import betainc, xlog1py
 
 from custrel.clv.law import LIMITS_OF_RATES, PurchaseLaw
 from custrel.clv.nbd import log_counts
-from custrel.clv.story import Future, checked_watch, rates_of_the_living, times_of_purchases
+from custrel.clv.story import Future, checked_watch, counts_of, rates_of_the_living, times_of_purchases
+from custrel.stats.moves import Faster, Likelier
 from custrel.stats.special import add_logs, beta_mean, by_count, digamma_rising, expm1_ratio, log_rising, logistic
 
 if TYPE_CHECKING:
@@ -89,16 +90,17 @@ class BGNBD(PurchaseLaw):
 
     gammas = (("r", "alpha"),)
     betas = (("a", "b"),)
+    moves = MappingProxyType({"purchase": Faster("alpha"), "dropout": Likelier("a", "b")})
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             **LIMITS_OF_RATES,
-            ("a", False): " (nobody is seen to leave: a law without dropout fits as well)",
+            ("a", False): " (nobody is seen to leave, unless b goes too: a law without dropout fits as well)",
             (
                 "a",
                 True,
             ): " (all leave with one probability, 1 unless b grows too: few data do not show that customers differ)",
             ("b", True): " (nobody is seen to leave, or all leave with one probability)",
-            ("b", False): " (all leave after their first repeat purchase)",
+            ("b", False): " (all leave at their first chance, unless a goes too)",
         }
     )
 
@@ -294,7 +296,7 @@ def rate_by_last_seen(law: BGNBD | MBGNBD, h: History) -> Array:
 
 def future_by_chances(law: BGNBD | MBGNBD, h: History, numbers: SharedNumbers, *, before: int) -> Future:
     """One future of each customer, who passed a chance to leave at each of x purchases, and so many before them."""
-    x, who = np.unique(h.x, return_inverse=True)
+    x, who = counts_of(h.x, law.a, law.b)
     here = numbers.uniform() < law.p_alive_now(h)
     rate = rates_of_the_living(law.r, law.alpha, h, numbers)
     p = numbers.beta(law.a, law.b + x + before)[:, who]

@@ -28,11 +28,13 @@ from custrel.checked import checked_count, checked_number
 from custrel.clv.horizon import FORGOTTEN, discount_per_unit
 from custrel.clv.tenures import Tenures, numbers, whole_periods
 from custrel.clv.timed import TimedLaw
+from custrel.covariates import asked_of
 from custrel.errors import ConvergenceError, DomainError
 from custrel.fit import Fit, fit_law
+from custrel.stats.special import same_for_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from custrel.stats.estimate import Array
 
@@ -203,7 +205,7 @@ class ContractLaw(TimedLaw):
 
     def _for_each_age(self, quantity: Callable[[Array], Array], age: Array) -> Array:
         """A quantity evaluated once for each distinct age, where it depends on nothing else."""
-        if age.ndim != 1 or any(np.shape(value)[-1:] not in {(), (1,)} for value in self):
+        if age.ndim != 1 or not same_for_all(*self):
             return quantity(age)
         ages, who = np.unique(age, return_inverse=True)
         return np.asarray(quantity(ages)[..., who])
@@ -271,22 +273,27 @@ class ContractLaw(TimedLaw):
         return Tenures(np.minimum(T, until), until >= T, unit=self.unit or "year")
 
     @classmethod
-    def fit(cls, tenures: Tenures) -> Fit[Self]:
+    def fit(cls, tenures: Tenures, *, dropout: str | Sequence[str] | None = None) -> Fit[Self]:
         """The parameters with the highest likelihood.
 
         Parameters
         ----------
         tenures
             The tenures; equal rows are summed first, and open contracts in their first period left out.
+        dropout
+            Covariates that move how soon customers leave: names of columns that the tenures know, or a formula. The
+            model is then a `WithCovariates`, which asks this law of each row.
 
         Raises
         ------
         ConvergenceError
             If the likelihood has no peak; the message says why.
         """
-        told = _telling(tenures, cls)
-        findings = _left_out(tenures, told)
-        return fit_law(cls, told, [replace(start, unit=told.unit) for start in cls.starts(told)], findings)
+        telling = _telling(tenures, cls)
+        known, moved = asked_of(cls, telling, {"dropout": dropout}, ())
+        told = known.distinct()
+        starts = [replace(start, unit=told.unit) for start in cls.starts(told)]
+        return fit_law(cls, told, starts, _left_out(tenures, told), moved)
 
 
 def _counted(horizon: float, delta: float) -> float:
@@ -313,7 +320,7 @@ def _endless_or_whole(name: str, given: float | Array) -> Array:
 
 
 def _telling(tenures: Tenures, law: type[ContractLaw]) -> Tenures:
-    """The distinct rows that tell something, or why there are too few for the law."""
+    """The rows that tell something, or why there are too few for the law."""
     if not isinstance(tenures, Tenures):
         raise DomainError(
             f"{law.__name__} needs Tenures, as Tenures.from_survivors or Tenures.from_spans make; "
@@ -333,7 +340,7 @@ def _telling(tenures: Tenures, law: type[ContractLaw]) -> Tenures:
             f"{law.__name__}: renewals are seen at {last} age{'s' * (last > 1)}, which cannot tell {k} parameters; "
             f"watch the {who} for {k} {tenures.unit}s or more"
         )
-    return tenures.take(tenures.age > 0).distinct()
+    return tenures.take(tenures.age > 0)
 
 
 def _left_out(tenures: Tenures, told: Tenures) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ import itertools
 import warnings
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import gammaln, ndtri
@@ -29,13 +29,17 @@ from scipy.special import gammaln, ndtri
 from custrel.checked import checked_level
 from custrel.clv.horizon import whole_numbers
 from custrel.clv.spend import SpendLaw
+from custrel.clv.story import counts_of
 from custrel.errors import AssumptionWarning
+from custrel.intervals import wald
 from custrel.stats.estimate import Estimate
+from custrel.stats.moves import Scaled
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from custrel.fit import Fit
     from custrel.history import History
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
@@ -82,6 +86,7 @@ class GammaGamma(SpendLaw):
     gamma: float | Array
 
     gammas = (("q", "gamma"),)
+    moves = MappingProxyType({"spend": Scaled("gamma")})
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             ("p", True): " (single purchases of a customer do not scatter)",
@@ -146,7 +151,7 @@ class GammaGamma(SpendLaw):
         """
         p, q, gamma = self
         x, z = self._known(h)
-        counts, who = np.unique(x, return_inverse=True)
+        counts, who = counts_of(x, p, q)
         level = (gamma + x * z) / numbers.gamma(p * counts + q)[:, who]
         return level, (numbers.gamma(p) for _ in itertools.count())
 
@@ -177,6 +182,24 @@ class GammaGamma(SpendLaw):
             said = f"{said} LogNormalSpend lets one move with the other."
             warnings.warn(said, AssumptionWarning, stacklevel=3)  # at the line that asked for the fit
         return (said,)
+
+    @classmethod
+    def remarks(cls, fit: Fit[Any], data: History) -> tuple[str, ...]:
+        """Whether the mean over all customers is finite, and whether one customer's scatter could be seen."""
+        _, lows, highs = wald(fit.model, fit.log_covariance, 0.95)
+        q, low, high = float(fit.parameters[1]), lows[1], highs[1]
+        said = []
+        if low <= 1:
+            figures = f"{q:.2f} ({low:.2f} to {high:.2f})"
+            sure = "is 1 or less" if q <= 1 else "may be 1 or less"
+            then = "has no finite value" if q <= 1 else "may have no finite value"
+            said.append(f"q {sure}, {figures}: the mean over all customers {then}; look at the largest means.")
+        if np.ptp(data.paid) == 0:
+            said.append(
+                f"Every mean rests on {data.paid[0]:,.0f} purchase{'s' * bool(data.paid[0] > 1)}: only the law's shape "
+                "tells scatter among customers from scatter within one, and expected_spend leans on it."
+            )
+        return tuple(said)
 
     @classmethod
     def starts(cls, h: History) -> list[Self]:

@@ -35,6 +35,7 @@ from custrel.clv.gompertz import beta_of_the_living, gone_with, over_life, wear_
 from custrel.clv.law import LIMITS_OF_RATES, PurchaseLaw
 from custrel.clv.nbd import log_counts
 from custrel.clv.story import Future, checked_watch, rates_of_the_living, times_of_purchases
+from custrel.stats.moves import Faster
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class GGompertzNBD(PurchaseLaw):
     beta: float | Array
 
     gammas = (("r", "alpha"), ("s", "beta"))
+    moves = MappingProxyType({"purchase": Faster("alpha"), "dropout": Faster("beta")})
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             **LIMITS_OF_RATES,

@@ -17,12 +17,14 @@ import numpy as np
 
 from custrel.clv.horizon import FORGOTTEN, OF_NEW, asked_of_new, discount_per_unit, horizon_in, whole_numbers
 from custrel.clv.timed import TimedLaw
+from custrel.covariates import asked_of
 from custrel.errors import ConvergenceError, DomainError
 from custrel.fit import Fit, fit_law
 from custrel.history import checked_history
+from custrel.stats.special import same_for_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -143,29 +145,45 @@ class PurchaseLaw(TimedLaw):
         """Where to start the search; the first is of the scale of the data."""
 
     @classmethod
-    def fit(cls, h: History) -> Fit[Self]:
+    def fit(
+        cls,
+        h: History,
+        *,
+        purchase: str | Sequence[str] | None = None,
+        dropout: str | Sequence[str] | None = None,
+        shared: str | Sequence[str] = (),
+    ) -> Fit[Self]:
         """The parameters with the highest likelihood.
 
         Parameters
         ----------
         h
             The history; equal rows are summed first.
+        purchase, dropout
+            Covariates that move how often customers buy, and how soon they leave: names of columns that the history
+            knows (`History.with_covariates`), or a formula such as ``"age + C(region)"``. The model is then a
+            `WithCovariates`, which asks this law of each customer.
+        shared
+            Covariates whose effect is to be the same on both.
 
         Raises
         ------
         ConvergenceError
             If the likelihood has no peak; the message says why.
+        DomainError
+            If a covariate is unknown, missing for some customers, the same for all, or a combination of others.
         """
-        data = cls._told_by(h)
-        return fit_law(cls, data, [replace(start, unit=data.unit) for start in cls.starts(data)])
+        columns = {"purchase": purchase, "dropout": dropout}
+        known, moved = asked_of(cls, checked_history(h, law=cls.__name__), columns, shared)
+        data = cls._told_by(known)
+        return fit_law(cls, data, [replace(start, unit=data.unit) for start in cls.starts(data)], moved=moved)
 
     @classmethod
-    def _told_by(cls, h: History) -> History:
+    def _told_by(cls, told: History) -> History:
         """What the history tells this law, equal rows summed."""
-        told = checked_history(h, law=cls.__name__)
         data = (told if cls.needs_log_gaps else replace(told, log_gaps=None)).distinct()
         if not np.any(data.x > 0):
-            nobody = f"none of {h.customers:,.0f} customers bought twice"
+            nobody = f"none of {told.customers:,.0f} customers bought twice"
             raise ConvergenceError(f"{cls.__name__}: {nobody}, so nothing tells how often they buy or when they leave")
         return data
 
@@ -213,14 +231,18 @@ class PurchaseLaw(TimedLaw):
 
     def _of_the_living(self, h: History, quantity: Callable[[Living], Array], *asked: float | Array) -> Array:
         """A quantity of `living(h)`, evaluated once for all customers whose `living` is the same."""
-        if any(np.shape(value)[-1:] not in {(), (1,)} for value in (*self, *asked)):  # each customer has their own
+        if not same_for_all(*self, *asked):
             return quantity(self.living(h))
         alike, rows = self.alike(h)
         return np.asarray(quantity(self.living(alike))[..., rows])
 
+    def alike_here(self, h: History) -> tuple[History, NDArray[np.intp]]:
+        """The same, a row for each customer where customers have parameters of their own."""
+        return self.alike(h) if same_for_all(*self) else (h, np.arange(len(h)))
+
     def alike(self, h: History) -> tuple[History, NDArray[np.intp]]:
         """A row for all customers whose `living` is the same, and each one's row: x and T alone decide it."""
-        return replace(h, t_x=np.where(h.x > 0, h.T, 0.0), log_gaps=None).collapse()
+        return replace(h, t_x=np.where(h.x > 0, h.T, 0.0), log_gaps=None, covariates={}).collapse()
 
     def probability(
         self, n: int | Array, h: History, t: float | str | Array, *, since: float | str | Array = 0.0

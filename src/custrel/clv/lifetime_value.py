@@ -58,6 +58,29 @@ class LifetimeValue:
         self.purchases = purchases
         self.spend = spend
 
+    @classmethod
+    def of(cls, purchases: Fit[Any], spend: Fit[Any]) -> Self:
+        """The estimator of two fits that are there already: laws with covariates come so.
+
+        Examples
+        --------
+        >>> from custrel.datasets import cdnow_summary
+        >>> h = cdnow_summary()
+        >>> LifetimeValue.of(BGNBD.fit(h), GammaGamma.fit(h))
+        LifetimeValue(purchases=BGNBD, spend=GammaGamma)
+        """
+        for name, fit in (("purchases", purchases), ("spend", spend)):
+            if not isinstance(fit, Fit):
+                raise DomainError(
+                    f"LifetimeValue.of: {name} must be a fit, such as BGNBD.fit(history), got {fit!r:.80}"
+                )
+        kinds = [type(getattr(fit.model, "law", fit.model)) for fit in (purchases, spend)]
+        _check_law("purchases", kinds[0], PurchaseLaw)
+        _check_law("spend", kinds[1], SpendLaw)
+        made = cls(*kinds)
+        made.purchases_, made.spend_ = purchases, spend
+        return made
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - scikit-learn's own signature
         """The two laws, as scikit-learn asks for them."""
         del deep
@@ -189,9 +212,7 @@ class LifetimeValue:
     def from_dict(cls, contents: dict[str, Any]) -> Self:
         """The fitted estimator that `to_dict` wrote."""
         purchases, spend = (serial.from_plain(contents[name]) for name in ("purchases", "spend"))
-        made = cls(purchases=type(purchases.model), spend=type(spend.model))
-        made.purchases_, made.spend_ = purchases, spend
-        return made
+        return cls.of(purchases, spend)
 
     def to_json(self) -> str:
         """JSON text that `custrel.from_json` reads."""

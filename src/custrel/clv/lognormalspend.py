@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -44,6 +44,7 @@ from custrel.errors import AssumptionWarning, ConvergenceError, one_of
 from custrel.fit import Fit
 from custrel.stats.estimate import Estimate
 from custrel.stats.maximise import Hill, maximise
+from custrel.stats.moves import Scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -120,6 +121,7 @@ class LogNormalSpend(SpendLaw):
     within: float | Array
     doubling: float | Array
 
+    moves = MappingProxyType({"spend": Scaled("median")})
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             ("between", False): " (customers who buy equally often do not differ in their level)",
@@ -262,40 +264,20 @@ class LogNormalSpend(SpendLaw):
         return ()
 
     @classmethod
-    def fit(cls, h: History) -> Fit[Self]:
-        """The parameters with the highest likelihood, from the customers who have a mean value above 0.
-
-        How many were left out, and how spend moves with frequency, stands in the fit's diagnosis.
-
-        Parameters
-        ----------
-        h
-            History with spend, of customers who did not all buy equally often.
-
-        Raises
-        ------
-        DomainError
-            If the history carries no spend.
-        ConvergenceError
-            If the likelihood has no peak; the message says why.
-
-        Warns
-        -----
-        AssumptionWarning
-            If single purchases scatter so much that their means are far from log-normal: `within` is above 1.
-        """
-        fit = super().fit(h)
+    def remarks(cls, fit: Fit[Any], data: History) -> tuple[str, ...]:
+        """How spend moves with frequency, and whether means are log-normal enough."""
+        del data
         value, low, high = _doubling(fit, 0.95)
         factor = f"{value:.2f} ({low:.2f} to {high:.2f})"
         told = [f"Customers who buy twice as often spend {factor} times as much on a purchase."]
-        if fit.model.within > _WIDEST:
+        within = float(fit.parameters[2])
+        if within > _WIDEST:
             told.append(
-                f"Single purchases scatter by within = {fit.model.within:.2f}; beyond {_WIDEST:g} their means are far "
+                f"Single purchases scatter by within = {within:.2f}; beyond {_WIDEST:g} their means are far "
                 "from log-normal, and expectations too high for customers of low means, too low for others."
             )
-            warnings.warn(told[-1], AssumptionWarning, stacklevel=2)
-        findings = (*fit.diagnosis.findings, *told)
-        return replace(fit, diagnosis=replace(fit.diagnosis, findings=findings))
+            warnings.warn(told[-1], AssumptionWarning, stacklevel=4)  # at the line that asked for the fit
+        return tuple(told)
 
     @classmethod
     def starts(cls, h: History) -> list[Self]:
@@ -338,8 +320,8 @@ class LogNormalSpend(SpendLaw):
 
 def _doubling(fit: Fit[Any], level: float) -> tuple[float, float, float]:
     """The factor of a fit and the bounds of its interval, made on the log scale."""
-    wide = ndtri(0.5 + level / 2) * np.sqrt(fit.log_covariance[-1, -1])
-    value, low, high = (float(fit.parameters[-1] * np.exp(s * wide)) for s in (0, -1, 1))
+    wide = ndtri(0.5 + level / 2) * np.sqrt(fit.log_covariance[3, 3])
+    value, low, high = (float(fit.parameters[3] * np.exp(s * wide)) for s in (0, -1, 1))
     return value, low, high
 
 

@@ -22,6 +22,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -37,6 +38,7 @@ from custrel.clv.bgnbd import (
 )
 from custrel.clv.law import PurchaseLaw
 from custrel.clv.story import checked_watch, times_of_purchases
+from custrel.stats.moves import Faster, Likelier
 from custrel.stats.special import logistic
 
 if TYPE_CHECKING:
@@ -89,7 +91,10 @@ class MBGNBD(PurchaseLaw):
 
     gammas = (("r", "alpha"),)
     betas = (("a", "b"),)
-    limits: ClassVar[Mapping[tuple[str, bool], str]] = BGNBD.limits
+    moves = MappingProxyType({"purchase": Faster("alpha"), "dropout": Likelier("a", "b")})
+    limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
+        {**BGNBD.limits, ("b", False): " (most leave at once, unless a goes too)"}
+    )
 
     def log_likelihood(self, h: History) -> Array:
         """Equation (5) of [1]_: still there and silent since t_x, or left just after the last purchase."""

@@ -17,6 +17,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ from scipy.special import gammaln, xlogy
 
 from custrel.clv.law import LIMITS_OF_RATES, PurchaseLaw
 from custrel.clv.story import Future, checked_watch, rates_of_the_living, times_of_purchases
+from custrel.stats.moves import Faster
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class NBD(PurchaseLaw):
     alpha: float | Array
 
     gammas = (("r", "alpha"),)
+    moves = MappingProxyType({"purchase": Faster("alpha")})
     limits: ClassVar[Mapping[tuple[str, bool], str]] = LIMITS_OF_RATES
 
     def log_likelihood(self, h: History) -> Array:

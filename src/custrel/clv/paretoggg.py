@@ -36,6 +36,7 @@ from custrel.clv.paretonbd import ParetoNBD
 from custrel.clv.regularity import Rows, by_nodes, cut_short, outlasting
 from custrel.clv.story import checked_watch, times_with_gaps
 from custrel.history import History
+from custrel.stats.moves import Faster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,6 +100,7 @@ class ParetoGGG(PurchaseLaw):
 
     needs_log_gaps: ClassVar[bool] = True
     gammas = (("t", "gamma"), ("r", "alpha"), ("s", "beta"))
+    moves = MappingProxyType({"purchase": Faster("alpha"), "dropout": Faster("beta")})
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             **ParetoNBD.limits,
@@ -193,7 +195,7 @@ class ParetoGGG(PurchaseLaw):
     def alike(self, h: History) -> tuple[History, NDArray[np.intp]]:
         """A row for all customers whose `living` is the same, and each one's row."""
         log_gaps_of(h, "ParetoGGG")
-        return h.collapse()
+        return h.knowing(()).collapse()
 
     def survival_of_new(self, t: float | Array) -> Array:
         """The Pareto distribution: (beta / (beta + t))^s."""
@@ -232,7 +234,7 @@ class ParetoGGG(PurchaseLaw):
 
     def future(self, h: History, numbers: SharedNumbers) -> Future:
         """By the story: the gap they are in ends, others follow, and they leave at a moment of their own."""
-        alike, who = self.alike(h)
+        alike, who = self.alike_here(h)
         rows, shape = self._rows(alike)
         here = numbers.uniform() < self.p_alive_now(alike)
         three = [numbers.uniform() for _ in range(3)]

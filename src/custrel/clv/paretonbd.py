@@ -31,6 +31,7 @@ from scipy.special import expit
 from custrel.clv.law import LIMITS_OF_RATES, PurchaseLaw
 from custrel.clv.nbd import log_counts
 from custrel.clv.story import Future, checked_watch, rates_of_the_living, times_of_purchases
+from custrel.stats.moves import Faster
 from custrel.stats.quadrature import hill_integral
 from custrel.stats.special import by_count, digamma_rising, expm1_ratio, log_rising
 
@@ -82,6 +83,7 @@ class ParetoNBD(PurchaseLaw):
     beta: float | Array
 
     gammas = (("r", "alpha"), ("s", "beta"))
+    moves = MappingProxyType({"purchase": Faster("alpha"), "dropout": Faster("beta")})
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             **LIMITS_OF_RATES,

@@ -25,6 +25,7 @@ import numpy as np
 
 from custrel.clv.contractual import ContractLaw
 from custrel.clv.tenures import whole_periods
+from custrel.stats.moves import Likelier
 from custrel.stats.special import digamma_rising, log_beta_ratio
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class ShiftedBetaGeometric(ContractLaw):
     beta: float | Array
 
     betas = (("alpha", "beta"),)
+    moves = MappingProxyType({"dropout": Likelier("alpha", "beta")})
     limits: ClassVar[Mapping[tuple[str, bool], str]] = MappingProxyType(
         {
             ("alpha", True): " (all leave with one probability, or ever more likely: see the beta-discrete-Weibull)",

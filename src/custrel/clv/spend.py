@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from custrel.covariates import asked_of
 from custrel.errors import ConvergenceError, DomainError
 from custrel.fit import Fit, fit_law
 from custrel.history import checked_history
 from custrel.stats.family import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from custrel.history import History
     from custrel.stats.draw import SharedNumbers
@@ -75,7 +76,7 @@ class SpendLaw(Family, ABC):
         return ()
 
     @classmethod
-    def fit(cls, h: History) -> Fit[Self]:
+    def fit(cls, h: History, *, spend: str | Sequence[str] | None = None) -> Fit[Self]:
         """The parameters with the highest likelihood, from the customers who have a mean value above 0.
 
         How many were left out, and what else the law found in the data, stands in the fit's diagnosis.
@@ -84,6 +85,9 @@ class SpendLaw(Family, ABC):
         ----------
         h
             History with spend.
+        spend
+            Covariates that move how much customers spend: names of columns that the history knows
+            (`History.with_covariates`), or a formula. The model is then a `WithCovariates`.
 
         Raises
         ------
@@ -97,14 +101,21 @@ class SpendLaw(Family, ABC):
         AssumptionWarning
             If the data speak against what the law takes for granted.
         """
-        checked_history(h, law=cls.__name__)
-        data = cls.told_by(h)
+        data = cls.told_by(checked_history(h, law=cls.__name__))
         if not len(data):
             raise ConvergenceError(
                 f"{cls.__name__}: none of {h.customers:,.0f} customers has a mean value above 0 to learn from"
             )
         found = cls.findings(data)
-        return fit_law(cls, data, cls.starts(data), (_left_out(h, data), *found))
+        data, moved = asked_of(cls, data, {"spend": spend}, ())
+        fit = fit_law(cls, data, cls.starts(data), (_left_out(h, data), *found), moved)
+        return fit.remarked(*cls.remarks(fit, data))
+
+    @classmethod
+    def remarks(cls, fit: Fit[Any], data: History) -> tuple[str, ...]:
+        """What is to be said of the parameters that were found, in sentences."""
+        del fit, data
+        return ()
 
     @classmethod
     def told_by(cls, h: History) -> History:

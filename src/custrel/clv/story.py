@@ -10,6 +10,7 @@ import numpy as np
 
 from custrel.errors import DomainError
 from custrel.history import PurchaseTimes
+from custrel.stats.special import same_for_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
 
-__all__ = ["Future", "checked_watch", "rates_of_the_living", "times_of_purchases", "times_with_gaps"]
+__all__ = ["Future", "checked_watch", "counts_of", "rates_of_the_living", "times_of_purchases", "times_with_gaps"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +62,18 @@ class Future:
         return np.asarray(numbers.exponential().ravel()[place[0]] / self.rate[place])
 
 
+def counts_of(x: Array, *parameters: float | Array) -> tuple[Array, NDArray[np.intp]]:
+    """The counts that there are and each customer's place among them; a count for each where parameters are their own.
+
+    >>> counts_of(np.array([3.0, 0.0, 3.0]), 1.5)
+    (array([0., 3.]), array([1, 0, 1]))
+    """
+    return np.unique(x, return_inverse=True) if same_for_all(*parameters) else (x, np.arange(x.size))
+
+
 def rates_of_the_living(r: float | Array, alpha: float | Array, h: History, numbers: SharedNumbers) -> Array:
     """Each customer's rate of purchases in each draw, made once for all who bought equally often."""
-    x, who = np.unique(h.x, return_inverse=True)
+    x, who = counts_of(h.x, r)
     return np.asarray(numbers.gamma(r + x)[:, who] / (alpha + h.T))
 
 

@@ -11,16 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
+import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from custrel.errors import DomainError, SchemaError, one_of
-from custrel.frames import collect, enter, leave, require, tally
-from custrel.history import DAYS
+from custrel.frames import collect, enter, leave, number_or_text, readable_covariates, require, tally
+from custrel.history import DAYS, checked_covariates, codes_of, groups_of
 from custrel.stats.estimate import Array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["Tenures", "numbers", "whole_periods"]
 
@@ -44,6 +45,8 @@ class Tenures:
         Length of a period: day, week, month, quarter or year.
     like
         The library whose frames answers leave as.
+    covariates
+        What else is known of each row's customers, by name, each ``(rows,)``: numbers, flags or text.
 
     Raises
     ------
@@ -67,6 +70,7 @@ class Tenures:
     n: Array | None = None
     unit: str = field(kw_only=True)
     like: str = field(default="pandas", kw_only=True)
+    covariates: Mapping[str, NDArray[Any]] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
         one_of("unit", self.unit, DAYS)
@@ -78,6 +82,7 @@ class Tenures:
                 raise DomainError(f"Tenures: age, ended and n must have one length each; {name} has {values.shape}")
             values.flags.writeable = False
             object.__setattr__(self, name, values)
+        object.__setattr__(self, "covariates", checked_covariates(self.covariates, len(self)))
         _refuse_impossible_rows(self)
 
     def __len__(self) -> int:
@@ -117,7 +122,16 @@ class Tenures:
         """
         chosen = np.asarray(rows) if isinstance(rows, list) else rows
         n = None if self.n is None else self.n[chosen]
-        return replace(self, age=self.age[chosen], ended=self.ended[chosen], n=n)
+        known = {name: values[chosen] for name, values in self.covariates.items()}
+        return replace(self, age=self.age[chosen], ended=self.ended[chosen], n=n, covariates=known)
+
+    def knowing(self, names: Iterable[str]) -> Self:
+        """The same with no covariates but these."""
+        return replace(self, covariates={name: self.covariates[name] for name in names})
+
+    def standing_for(self, n: Array) -> Self:
+        """The same rows, each for so many customers."""
+        return replace(self, n=n)
 
     def blocks(self, size: int) -> Iterator[Self]:
         """The tenures in consecutive pieces of at most `size` rows."""
@@ -129,10 +143,9 @@ class Tenures:
         >>> Tenures(age=[2, 1, 2], ended=[False, True, False], unit="month").distinct().n
         array([1., 2.])
         """
-        age, rows = np.unique(self.age, return_inverse=True)
-        keys, rows = np.unique(2 * rows + self.ended, return_inverse=True)
+        first, rows, _ = groups_of((self.age, self.ended, *map(codes_of, self.covariates.values())))
         n = np.bincount(rows, weights=self.weights).astype(np.float64)
-        return replace(self, age=age[keys // 2], ended=keys % 2 == 1, n=n)
+        return self.take(first).standing_for(n)
 
     def to_frame(self) -> Any:
         """How many left and how many were last seen at each age, as a frame of the caller's library.
@@ -180,7 +193,9 @@ class Tenures:
         return cls(age[there], ended[there], n[there], unit=unit, like=like).distinct()
 
     @classmethod
-    def from_spans(cls, frame: Any, *, unit: str, span: str = "span", ended: str = "ended") -> Self:
+    def from_spans(
+        cls, frame: Any, *, unit: str, span: str = "span", ended: str = "ended", covariates: Sequence[str] = ()
+    ) -> Self:
         """Read a table with a row for each customer; equal rows are summed where the data live.
 
         Parameters
@@ -195,6 +210,8 @@ class Tenures:
             not included; 0 in its first period, which tells nothing and is allowed.
         ended
             Column that says whether the contract ended: true or false, 1 or 0.
+        covariates
+            Columns of what else is known of the customers: numbers, flags or text.
 
         Raises
         ------
@@ -211,13 +228,16 @@ class Tenures:
         Tenures of 4 customers: 2 left, 2 still here (1 of them in their first month), ages of up to 3 months
         """
         rows, like = enter(frame)
-        require(rows, [span, ended], purpose="a table of contracts")
+        require(rows, [span, ended, *covariates], purpose="a table of contracts")
         _refuse_other_types(rows, span, ended)
-        found = collect(tally(rows.select(span, ended).rename({span: "span", ended: "ended"}), ["span", "ended"]))
+        columns = {"span": nw.col(span), "ended": nw.col(ended), **readable_covariates(rows, covariates)}
+        found = collect(tally(rows.select(**columns), list(columns)))
         spans = _without_gaps(found["span"], f"column {span!r} (span) must hold whole periods")
         flags = _without_gaps(found["ended"], f"column {ended!r} (ended) must hold true or false, or 1 and 0", (0, 1))
         spans = whole_periods(f"column {span!r} (span)", spans)
-        return cls(spans, flags == 1, found["n"].astype(np.float64), unit=unit, like=like).distinct()
+        known = {name: number_or_text(name, found[name]) for name in covariates}
+        n = found["n"].astype(np.float64)
+        return cls(spans, flags == 1, n, unit=unit, like=like, covariates=known).distinct()
 
 
 def whole_periods(name: str, given: ArrayLike, *, least: int = 0) -> Array:

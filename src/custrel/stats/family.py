@@ -9,18 +9,21 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass, fields
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from custrel import serial
-from custrel.errors import DomainError
+from custrel.errors import DomainError, one_of
 from custrel.stats.estimate import Array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["Family"]
+    from custrel.stats.moves import Move
+
+__all__ = ["Family", "name_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,8 @@ class Family:
     """Shape and rate of each gamma distribution that says how customers differ."""
     betas: ClassVar[tuple[tuple[str, str], ...]] = ()
     """The two parameters of each beta distribution that does."""
+    moves: ClassVar[Mapping[str, Move]] = MappingProxyType({})
+    """How what is known of a customer moves each process of the law."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -87,6 +92,25 @@ class Family:
     def __hash__(self) -> int:
         return hash((type(self).__name__, *(np.asarray(value).tobytes() for value in self)))
 
+    def hastened(self, process: str, z: float | Array) -> Self:
+        """The law of customers one of whose processes is moved by a number of theirs; at 0 nothing changes.
+
+        Parameters
+        ----------
+        process
+            One of `moves`.
+        z
+            By how much, ``(customers,)`` or ``(draws, customers)``.
+        """
+        one_of("process", process, self.moves)
+        return self._with(self.moves[process].parameters(self, np.asarray(z, dtype=np.float64)))
+
+    @property
+    def said(self) -> str:
+        """The parameters in words, and what was chosen beside them."""
+        shown = [field.name for field in fields(self) if field.repr]
+        return ", ".join(f"{name} = {getattr(self, name):.4g}" for name in shown)
+
     @classmethod
     def from_log(cls, position: Array) -> Self:
         """The law at a place on the log scale, shape ``(parameters,)`` or ``(draws, parameters)``."""
@@ -94,10 +118,28 @@ class Family:
 
     def at_log(self, position: Array) -> Self:
         """The same law at another place on the log scale: what it knows beside its parameters stays."""
+        return self._with(dict(zip(self.names(), _from_log(position), strict=True)))
+
+    def _with(self, parameters: Mapping[str, Any]) -> Self:
+        """The same law with other parameters."""
         made = copy(self)  # a third of the time of dataclasses.replace, and a fit asks fifty times
-        vars(made).update(zip(self.names(), _from_log(position), strict=True))
+        vars(made).update(parameters)
         made.__post_init__()
         return made
+
+    @staticmethod
+    def end_of(name: str, away: float) -> str:
+        """Where a parameter runs that has gone so far from where it started on the log scale."""
+        del name
+        return "infinity" if away > 0 else "zero"
+
+    def values(self, position: Array) -> Array:
+        """The parameters at a place on the log scale, side by side."""
+        return np.exp(position)
+
+    def stretch(self, position: Array) -> Array:
+        """How fast each parameter grows with its place on the log scale."""
+        return np.exp(position)
 
     def to_log(self) -> Array:
         """The parameters on the log scale, where every place is inside the domain."""
@@ -115,6 +157,11 @@ class Family:
     def to_json(self) -> str:
         """JSON text that `custrel.from_json` reads."""
         return serial.to_json(self)
+
+
+def name_of(law: Any) -> str:
+    """The name of a law, and whether covariates move it."""
+    return f"{type(law.law).__name__} with covariates" if hasattr(law, "designs") else type(law).__name__
 
 
 def _from_log(position: Array) -> list[Any]:

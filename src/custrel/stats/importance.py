@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Drawn", "importance_draws"]
+__all__ = ["Drawn", "importance_draws", "summit"]
 
 _FREEDOM = 5.0  # of the t distributions: tails heavier than those of a likelihood
 _FIRST = 500  # places of the first round, and of the second
@@ -36,6 +36,11 @@ _WIDTH = 0.7  # of the narrower ones
 _WIDER = 1.5  # of one more, which reaches where the others do not
 _DEFENCE = 0.1  # places of that one, for each of the others
 _TOLD = 5  # draws for each parameter, that a round must be worth to tell the next one anything
+_REACH = 0.05  # of a width: how far apart differences are taken
+_CLIMBS = 40
+_LEAP = 3.0  # widths: the longest step
+_THERE = 0.02  # a step so short leads nowhere else
+_FLATTEST = 1e-3  # a curvature below this is that of another place
 _MORE = 1.4  # places for each draw
 
 
@@ -92,6 +97,53 @@ def importance_draws(
     chosen = _chosen(weights, n, rng.random())
     effective = min(1 / np.square(weights).sum(), n**2 / np.square(np.bincount(chosen)).sum())
     return Drawn(places[rng.permutation(chosen)], float(effective), k)
+
+
+def summit(log_density: Callable[[Array], Array], centre: Array, covariance: Array) -> tuple[Array, Array]:
+    """Where a density is highest, and how wide it is there, from a place and a width that are about right.
+
+    Newton's steps by differences, on the scale of the width that was given.
+
+    Examples
+    --------
+    >>> place, width = summit(lambda q: -((q - 3) ** 2).sum(axis=1) / 8, np.array([0.0]), np.eye(1))
+    >>> place.round(6), width.round(6)
+    (array([3.]), array([[4.]]))
+    """
+    root, place = _root(covariance), centre
+    offsets, pairs = _stencil(centre.size)
+    for _ in range(_CLIMBS):
+        heights = log_density(place + offsets @ root.T)
+        if not np.all(np.isfinite(heights)):
+            break
+        slope, curve = _derivatives(heights, pairs)
+        size, axes = np.linalg.eigh(curve)
+        steep = np.maximum(np.abs(size), _FLATTEST)
+        root = root @ (axes / np.sqrt(steep))
+        step = axes.T @ slope / np.sqrt(steep)
+        far = float(np.linalg.norm(step))
+        place = place + root @ (step * min(1.0, _LEAP / max(far, _THERE)))
+        if far < _THERE:
+            break
+    return place, root @ root.T
+
+
+def _stencil(size: int) -> tuple[Array, list[tuple[int, int]]]:
+    """Steps from a place: none, along each axis, back, and along each two."""
+    pairs = [(i, j) for i in range(size) for j in range(i)]
+    axes = _REACH * np.eye(size)
+    both = [axes[i] + axes[j] for i, j in pairs]
+    return np.concatenate([np.zeros((1, size)), axes, -axes, np.array(both).reshape(-1, size)]), pairs
+
+
+def _derivatives(heights: Array, pairs: list[tuple[int, int]]) -> tuple[Array, Array]:
+    """Slope and curvature at the middle of a stencil."""
+    size = (len(heights) - 1 - len(pairs)) // 2
+    here, ahead, back, both = np.split(heights, [1, 1 + size, 1 + 2 * size])
+    curve = np.diag((ahead - 2 * here + back) / _REACH**2)
+    for (i, j), height in zip(pairs, both, strict=True):
+        curve[i, j] = curve[j, i] = (height - ahead[i] - ahead[j] + here[0]) / _REACH**2
+    return (ahead - back) / (2 * _REACH), curve
 
 
 def _chosen(weights: Array, n: int, first: float) -> NDArray[np.intp]:

@@ -61,7 +61,21 @@ class Hill(ABC):
     def slope(self, position: Array) -> tuple[Array, Array]:
         """The gradient, and what may stand in for the Hessian far from the top."""
         gradient = self.gradient(position)
-        return gradient, _rough_hessian(self, position, gradient)
+        return gradient, self.rough_hessian(position, gradient)
+
+    def hessian(self, position: Array, step: float = 1e-4) -> Array:
+        """Hessian by central differences of the exact gradient (error of the order step squared)."""
+        moves = step * np.eye(len(position))
+        rows = np.asarray(
+            [(self.gradient(position + move) - self.gradient(position - move)) / (2 * step) for move in moves]
+        )
+        return np.asarray((rows + rows.T) / 2)
+
+    def rough_hessian(self, position: Array, gradient: Array, step: float = 1e-5) -> Array:
+        """The same by forward differences: half the work, and exact enough to point the way."""
+        moves = step * np.eye(len(position))
+        rows = np.asarray([(self.gradient(position + move) - gradient) / step for move in moves])
+        return np.asarray((rows + rows.T) / 2)
 
 
 @dataclass(frozen=True)
@@ -207,23 +221,8 @@ def _proved(hill: Hill, top: _Place, middle: Array, starts: int, agreeing: int, 
     """The last steps on all rows, and what the ground is like there."""
     position, gradient = _finish(hill, top.position, top.curvature, middle, flat=FLAT / 3 if many else FLAT / 1e4)
     # Of many rows by differences to one side: half the work, and exact to a millionth of what the data can tell.
-    hessian = _rough_hessian(hill, position, gradient, step=1e-6) if many else hessian_of(hill, position)
+    hessian = hill.rough_hessian(position, gradient, step=1e-6) if many else hill.hessian(position)
     return Peak(position, hill.value(position), gradient, hessian, starts, agreeing, position - middle)
-
-
-def hessian_of(hill: Hill, position: Array, step: float = 1e-4) -> Array:
-    """Hessian by central differences of the exact gradient (error of the order step squared)."""
-    moves = step * np.eye(len(position))
-    rows = np.asarray(
-        [(hill.gradient(position + move) - hill.gradient(position - move)) / (2 * step) for move in moves]
-    )
-    return np.asarray((rows + rows.T) / 2)
-
-
-def _rough_hessian(hill: Hill, position: Array, gradient: Array, step: float = 1e-5) -> Array:
-    """The same by forward differences: half the work, and exact enough to point the way."""
-    rows = np.asarray([(hill.gradient(position + move) - gradient) / step for move in step * np.eye(len(position))])
-    return np.asarray((rows + rows.T) / 2)
 
 
 @dataclass(frozen=True)
@@ -256,7 +255,7 @@ def _approach(hill: Hill, start: Array, middle: Array) -> tuple[float, Array, Ar
 def _climb(hill: Hill, end: tuple[float, Array, Array], middle: Array, *, enough: float = CLOSE**2) -> _Place:
     """Newton steps that never lose height, to where the next one promises no more than enough."""
     height, position, gradient = end
-    curvature = _rough_hessian(hill, position, gradient)
+    curvature = hill.rough_hessian(position, gradient)
     for _ in range(100):
         step = _stride(position, gradient, curvature, middle)
         gain = -np.inf
@@ -272,7 +271,7 @@ def _climb(hill: Hill, end: tuple[float, Array, Array], middle: Array, *, enough
             break
         if gain < NOTHING and np.abs(position - middle).max() > BOX / 2:  # and at last nothing comes of them
             break
-        curvature = _rough_hessian(hill, position, gradient)
+        curvature = hill.rough_hessian(position, gradient)
     return _Place(position, height, curvature)
 
 
@@ -286,7 +285,7 @@ def _finish(hill: Hill, position: Array, curvature: Array, middle: Array, *, fla
         step = _stride(position, gradient, curvature, middle)
         ahead = hill.gradient(position + step)
         if not np.abs(ahead).max() < size / 10:
-            curvature = _rough_hessian(hill, position, gradient)
+            curvature = hill.rough_hessian(position, gradient)
             step = _stride(position, gradient, curvature, middle)
             ahead = hill.gradient(position + step)
             if not np.abs(ahead).max() < size:

@@ -23,10 +23,22 @@ __all__ = [
     "log_beta_ratio",
     "log_rising",
     "logistic",
+    "same_for_all",
     "second_differences",
 ]
 
+_FOR_ALL = {(), (1,)}
+
 RECURRENCES = 20  # of the gamma function, to where Stirling's series is exact
+
+
+def same_for_all(*values: float | Array) -> bool:
+    """Whether values are numbers or columns of draws, so that all customers share them.
+
+    >>> same_for_all(2.0, np.ones((1000, 1))), same_for_all(2.0, np.array([1.0, 3.0]))
+    (True, False)
+    """
+    return all(np.shape(value)[-1:] in _FOR_ALL for value in values)
 
 
 def by_count(f: Callable[..., Array], given: float | Array | tuple[float | Array, ...], x: Array) -> Array:
@@ -40,7 +52,7 @@ def by_count(f: Callable[..., Array], given: float | Array | tuple[float | Array
     """
     parameters = given if isinstance(given, tuple) else (given,)
     top = int(x.max(initial=0))
-    if x.size < 4 * (top + 1) or any(np.shape(one)[-1:] not in {(), (1,)} for one in parameters):
+    if x.size < 4 * (top + 1) or not same_for_all(*parameters):
         return f(*parameters, x)
     return f(*parameters, np.arange(top + 1.0)).take(x.astype(np.intp), axis=-1)
 

@@ -15,6 +15,7 @@ from custrel.clv.spend import SpendLaw
 from custrel.errors import ConvergenceError, DomainError
 from custrel.frames import leave
 from custrel.history import checked_history
+from custrel.stats.scores import mean_absolute_error, total_error
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -138,7 +139,6 @@ def _errors(fit: Fit[Any] | None, h: History, bought: Array, horizon: Any) -> di
     if fit is None:
         return {"expected": np.nan, "actual": actual, "total_error": np.nan, "mean_absolute_error": np.nan}
     expected = fit.model.expected_purchases(h, horizon)
-    total = float(h.weights @ expected)
-    off = float(h.weights @ np.abs(expected - bought)) / h.customers
-    share = (total - actual) / actual if actual else np.nan
-    return {"expected": total, "actual": actual, "total_error": share, "mean_absolute_error": off}
+    both = total_error, mean_absolute_error
+    errors = {error.__name__: error(expected, bought, weights=h.weights) for error in both}
+    return {"expected": float(h.weights @ expected), "actual": actual, **errors}

@@ -10,8 +10,8 @@ from scipy.stats import norm
 
 from custrel import Fit, History
 from custrel.clv import BGBB, BGNBD, MBGNBD, NBD, BGCNBDk, GammaGamma, ParetoNBD
+from custrel.clv.evidence.prefer import Preference, prefer
 from custrel.clv.lognormalspend import LogNormalSpend
-from custrel.clv.prefer import Preference, prefer
 from custrel.datasets import cdnow_summary
 from custrel.errors import DomainError
 
