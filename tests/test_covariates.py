@@ -372,7 +372,7 @@ def test_the_covariates_count_among_the_parameters(fit):
 
 
 def test_new_customers_need_no_more_than_their_covariates(fit, frame_of):
-    new = frame_of({"age": [25.0, 55.0], "web": [True, False], "name": ["x", "y"]})
+    new = frame_of({"age": [25.0, 55.0], "web": [True, False], "born": pd.to_datetime(["1990-01-01", "1960-01-01"])})
     law = fit.model.of(new)
     expected = [fit.model.like(age=25, web=1), fit.model.like(age=55, web=0)]
     assert_allclose([one.expected_purchases_of_new(52.0) for one in expected], law.expected_purchases_of_new(52.0))
@@ -399,7 +399,7 @@ def test_lifetime_values_take_fits_with_covariates(h, fit):
         (lambda model, h: model.p_alive(replace(h, covariates={})), "covariate 'age' is not known"),
         (lambda model, _: model.expected_purchases_of_new(3.0), "expected_purchases_of_new of which customers?"),
         (lambda model, _: model.like(aeg=3), "knows no covariate 'aeg'; did you mean 'age'"),
-        (lambda model, _: model.of(pd.DataFrame({"age": [1.0]})), "covariate 'web' is not known"),
+        (lambda model, _: model.of({"age": [1.0]}), "covariate 'web' is not known"),
         (lambda model, _: replace(model, effects=[1.0]), "effects must be 3 finite numbers"),
         (lambda _, h: NBD.fit(h, dropout=["age"]), "NBD has no process 'dropout' to move; it has purchase"),
         (lambda _, h: BGNBD.fit(h, shared=["age"]), "no process is moved by any"),
@@ -454,6 +454,17 @@ def test_chosen_columns_join_those_that_are_there():
     assert_array_equal([0.0, 1.0], more.covariates["web"])
 
 
+def test_a_pandas_index_says_who_if_no_column_does():
+    h = History(x=[0, 0], t_x=[0, 0], T=[4, 4], customer_id=["c1", "c2"])
+    known = h.with_covariates(pd.DataFrame({"age": [32, 31]}, index=["c2", "c1"])).covariates
+    assert_array_equal([31.0, 32.0], known["age"])
+
+
+def test_a_frame_that_lacks_a_covariate_is_refused(fit):
+    with pytest.raises(SchemaError, match="web"):
+        fit.model.of(pd.DataFrame({"age": [1.0]}))
+
+
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
@@ -463,7 +474,7 @@ def test_chosen_columns_join_those_that_are_there():
         ),
         ({"customer_id": [1, 2], "age": [3, 4]}, "the first row of the table is of 1"),
         ({"customer_id": ["c1", "c2", "c1"], "age": [3, 4, 5]}, "1 of 3 rows are of a customer who has another one"),
-        ({"who": ["c1", "c2"], "age": [3, 4]}, "customer_id"),
+        ({"who": ["c1", "c2"], "age": [3, 4]}, "must say who each row is of: name the column by customer_id="),
         ({"customer_id": ["c1", "c2"], "since": pd.to_datetime(["2020-01-01", "2021-01-01"])}, "make it a number"),
     ],
 )

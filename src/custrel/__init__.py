@@ -2,8 +2,10 @@
 
 from custrel import clv, datasets, errors, plots
 from custrel.audit import Audit
+from custrel.covariates import WithCovariates
 from custrel.fit import Fit
 from custrel.history import History
+from custrel.influence import Influence
 from custrel.interactions import Interactions
 from custrel.posterior import Posterior
 from custrel.records import (
@@ -34,6 +36,7 @@ __all__ = [
     "Estimate",
     "Fit",
     "History",
+    "Influence",
     "Interaction",
     "Interactions",
     "MarketingTouch",
@@ -46,6 +49,7 @@ __all__ = [
     "Subscription",
     "SupportContact",
     "SurveyResponse",
+    "WithCovariates",
     "clv",
     "datasets",
     "errors",

@@ -211,7 +211,7 @@ class WithCovariates(Generic[Law]):
         return {name: number_or_text(name, [value]) for name, value in {**usual, **covariates}.items()}
 
     def _columns(self, known: Any) -> dict[str, Array]:
-        told = _known_of(known)
+        told = _known_of(known, dict.fromkeys(name for design in self.designs.values() for name in design.needs))
         return {process: design.matrix(told) for process, design in self.designs.items()}
 
     def _shifts(self, columns: Mapping[str, Array]) -> dict[str, Array]:
@@ -454,10 +454,10 @@ def _single(value: float | Array) -> float | Array:
     return value if np.ndim(value) != 1 else float(np.asarray(value)[0])
 
 
-def _known_of(known: Any) -> Mapping[str, Any]:
-    """The covariates of a history, a mapping or a frame."""
+def _known_of(known: Any, needs: Iterable[str]) -> Mapping[str, Any]:
+    """The covariates that are needed of a history, a mapping or a frame."""
     if isinstance(known, Mapping):
-        return {name: number_or_text(name, values) for name, values in known.items()}
+        return {name: number_or_text(name, known[name]) for name in needs if name in known}
     if hasattr(known, "covariates"):
         return known.covariates or {}
-    return read_covariates(known)[0]
+    return read_covariates(known, list(needs))[0]

@@ -45,6 +45,11 @@ class Design(ABC):
     names: tuple[str, ...]
     spread: tuple[float, ...]
 
+    @property
+    @abstractmethod
+    def needs(self) -> tuple[str, ...]:
+        """Names of the covariates that the columns are made of."""
+
     @abstractmethod
     def matrix(self, known: Covariates) -> Array:
         """The columns of some customers, ``(customers, columns)``."""
@@ -147,6 +152,11 @@ class Columns(Design):
         """Standard deviation of each."""
         return tuple(spread for one in self.covariates for spread in one.spreads)
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the covariates."""
+        return tuple(one.name for one in self.covariates)
+
     def matrix(self, known: Covariates) -> Array:
         """The columns of some customers, ``(customers, columns)``."""
         return np.concatenate([one.columns(_told(known, one.name)) for one in self.covariates], axis=1)
@@ -179,6 +189,11 @@ class Formula(Design):
     names: tuple[str, ...]
     centre: tuple[float, ...]
     spread: tuple[float, ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the covariates that it names."""
+        return tuple(sorted(str(name) for name in self.spec.required_variables))
 
     def matrix(self, known: Covariates) -> Array:
         """The columns of some customers, ``(customers, columns)``."""

@@ -344,7 +344,7 @@ def read_columns(
 
 def read_covariates(
     data: Any, columns: Sequence[str] | None = None, customer_id: str | None = None
-) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+) -> tuple[dict[str, NDArray[Any]], NDArray[Any] | None]:
     """What is known of each customer, from a table with a row for each, and who they are.
 
     Parameters
@@ -354,7 +354,8 @@ def read_covariates(
     columns
         Which columns; all but the customers if not given.
     customer_id
-        The column that says who; None where it does not matter.
+        The column that says who. Without it the column of that name is taken, else a pandas index that is more than a
+        row number; where there is none of these, nobody is told who they are.
 
     Raises
     ------
@@ -363,12 +364,15 @@ def read_covariates(
     """
     frame, _ = enter(data)
     names = frame.collect_schema().names()
+    if customer_id is None and "customer_id" in names:
+        customer_id = "customer_id"
     wanted = [name for name in names if name != customer_id] if columns is None else list(columns)
     require(frame, [*wanted, *([customer_id] if customer_id else [])], purpose="a table of covariates")
     who = {customer_id: nw.col(customer_id)} if customer_id else {}
     found = collect(frame.select(**readable_covariates(frame, wanted), **who))
-    ids = found.pop(customer_id) if customer_id else np.arange(0)
-    return {name: number_or_text(name, values) for name, values in found.items()}, ids
+    ids = found.pop(customer_id) if customer_id else None
+    known = {name: number_or_text(name, values) for name, values in found.items()}
+    return known, _index_of(data) if ids is None else ids
 
 
 def readable_covariates(frame: LazyFrame, names: Iterable[str]) -> dict[str, nw.Expr]:

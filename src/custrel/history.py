@@ -198,7 +198,7 @@ class History:
         return self._with({}, {name: self.covariates[name] for name in names})
 
     def with_covariates(
-        self, frame: Any, *, columns: Sequence[str] | None = None, customer_id: str = "customer_id"
+        self, frame: Any, *, columns: Sequence[str] | None = None, customer_id: str | None = None
     ) -> Self:
         """The same with what else is known of each customer, from a table with a row for each.
 
@@ -209,12 +209,13 @@ class History:
         columns
             Which columns to take: numbers, flags or text. All but the customers if not given.
         customer_id
-            The column that says who.
+            The column that says who. Without it the column of that name is taken, else a pandas index that is more than
+            a row number.
 
         Raises
         ------
         SchemaError
-            If a column is missing or holds something else, or a customer has no row, or two.
+            If no column says who, one is missing or holds something else, or a customer has no row, or two.
 
         Examples
         --------
@@ -224,6 +225,8 @@ class History:
         {'age': array([48., 31.])}
         """
         known, who = read_covariates(frame, columns, customer_id)
+        if who is None:
+            raise SchemaError("a table of covariates must say who each row is of: name the column by customer_id=...")
         rows = _places(np.asarray(self.customer_id), who)
         return self._with({}, {**self.covariates, **{name: values[rows] for name, values in known.items()}})
 

@@ -11,7 +11,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import quad
 
 from custrel import History, clv, from_json
-from custrel.clv import BGBB, BGNBD, MBGNBD, NBD, BGCNBDk, GGompertzNBD, MBGCNBDk, ParetoGGG, ParetoNBD
+from custrel.clv import (
+    BGBB,
+    BGNBD,
+    MBGNBD,
+    NBD,
+    BGCNBDk,
+    CorrelatedParetoNBD,
+    GGompertzNBD,
+    MBGCNBDk,
+    ParetoGGG,
+    ParetoNBD,
+)
 from custrel.clv.horizon import discount_per_unit, horizon_in
 from custrel.clv.law import PurchaseLaw
 from custrel.errors import DomainError
@@ -38,6 +49,11 @@ SPECIMENS = [
     Specimen(ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669), times=("alpha", "beta")),
     Specimen(GGompertzNBD(r=0.8, alpha=1.5, b=0.12, s=0.6, beta=20.0), times=("alpha",), paces=("b",), crowds=60),
     Specimen(BGCNBDk(r=0.6, alpha=1.5, a=0.8, b=2.4, k=2), times=("alpha",)),
+    Specimen(
+        CorrelatedParetoNBD(r=0.9, alpha=3.0, s=0.8, beta=6.0, dependence=0.7),
+        times=("alpha", "beta", "delay"),
+        crowds=20,
+    ),
     Specimen(MBGCNBDk(r=0.9, alpha=2.0, a=0.9, b=1.6, k=3), times=("alpha",), crowds=60),
 ]
 IN_STEPS = {BGBB}  # its times are whole opportunities: test_bgbb.py says the same of it
@@ -67,8 +83,8 @@ def people(x, silence, T):
 
 
 def fitted(law, h):
-    """The fit of that kind of law; a whole number k is given, not looked for."""
-    return type(law).fit(h, **({"k": law.k} if hasattr(law, "k") else {}))
+    """The fit of that kind of law; what stands beside the parameters is given, not looked for."""
+    return type(law).fit(h, **{name: getattr(law, name) for name in ("k", "dependence") if hasattr(law, name)})
 
 
 CROWD = people(
@@ -275,6 +291,7 @@ def test_what_comes_later_is_what_the_future_says(law, h, t):
 @wide
 @tried(60)
 def test_posterior_means_are_those_of_a_tilted_law(law, h, t):
+    assume(not hasattr(law, "dependence"))  # its four cases are weighed by r and s: test_correlatedparetonbd.py
     # To weigh each customer by the rate is to add 1 to r: the likelihoods of both laws are the posterior mean apart.
     del t
     rate, tilted = law.r / law.alpha / getattr(law, "k", 1), replace(law, r=law.r + 1)
@@ -358,6 +375,8 @@ def test_discounted_value_of_a_newborn_is_exact_for_any_horizon(law, t):
 @given(law=tame_laws, h=tame_customers)
 @tried(60)
 def test_the_score_is_the_slope_of_the_log_likelihood(law, h):
+    if hasattr(law, "dependence"):  # it has two slopes where two bounds meet: test_correlatedparetonbd.py
+        assume(law.r != law.s or law.alpha != law.beta)
     # On the log scale, where one step suits every parameter.
     place = law.to_log()
     for slope, move in zip(law.score(h), 1e-5 * np.eye(len(place)), strict=True):

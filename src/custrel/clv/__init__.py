@@ -4,6 +4,7 @@ from custrel.clv.beta_discrete_weibull import BetaDiscreteWeibull
 from custrel.clv.bgbb import BGBB
 from custrel.clv.bgcnbdk import BGCNBDk
 from custrel.clv.bgnbd import BGNBD
+from custrel.clv.correlatedparetonbd import CorrelatedParetoNBD
 from custrel.clv.evidence import (
     GoodnessOfFit,
     LikelihoodRatio,
@@ -42,6 +43,7 @@ __all__ = [
     "NBD",
     "BGCNBDk",
     "BetaDiscreteWeibull",
+    "CorrelatedParetoNBD",
     "GGompertzNBD",
     "GammaGamma",
     "GoodnessOfFit",

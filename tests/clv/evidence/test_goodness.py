@@ -11,7 +11,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import chi2, kstest, nbinom
 
 from custrel import History, clv
-from custrel.clv import BGBB, BGNBD, MBGNBD, NBD, BGCNBDk, GGompertzNBD, MBGCNBDk, ParetoGGG, ParetoNBD
+from custrel.clv import (
+    BGBB,
+    BGNBD,
+    MBGNBD,
+    NBD,
+    BGCNBDk,
+    CorrelatedParetoNBD,
+    GGompertzNBD,
+    MBGCNBDk,
+    ParetoGGG,
+    ParetoNBD,
+)
 from custrel.clv.evidence import cells
 from custrel.clv.evidence.goodness import chi_square_of_counts
 from custrel.clv.law import PurchaseLaw
@@ -27,6 +38,7 @@ LAWS = [
     GGompertzNBD(r=0.8, alpha=3.0, b=0.05, s=0.6, beta=5.0),
     BGCNBDk(r=0.9, alpha=2.5, a=0.8, b=2.4, k=2),
     MBGCNBDk(r=0.9, alpha=2.0, a=0.9, b=1.6, k=3),
+    CorrelatedParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669, dependence=0.8),
     ParetoGGG(t=8.0, gamma=4.0, r=0.9, alpha=10.0, s=0.6, beta=12.0),
     BGBB(alpha=1.2, beta=1.5, gamma=0.7, delta=2.8),
 ]
@@ -174,7 +186,7 @@ def test_what_is_expected_is_the_sum_of_the_chances_of_all(law):
     assert_array_equal([np.sum(h.x == 0), np.sum(h.x == 1), np.sum(h.x == 2), np.sum(h.x >= 3)], found.actual)
 
 
-@pytest.mark.parametrize("law", [LAWS[0], LAWS[1], LAWS[5], LAWS[8]], ids=lambda law: type(law).__name__)
+@pytest.mark.parametrize("law", [LAWS[0], LAWS[1], LAWS[5], LAWS[9]], ids=lambda law: type(law).__name__)
 def test_fits_of_all_kinds_are_taken(law):
     h = crowd(law, 1500)
     fit = type(law).fit(h)

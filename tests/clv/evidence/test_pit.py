@@ -9,7 +9,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest, nbinom
 
 from custrel import History, clv, datasets
-from custrel.clv import BGBB, BGNBD, MBGNBD, NBD, BGCNBDk, GGompertzNBD, MBGCNBDk, ParetoGGG, ParetoNBD
+from custrel.clv import (
+    BGBB,
+    BGNBD,
+    MBGNBD,
+    NBD,
+    BGCNBDk,
+    CorrelatedParetoNBD,
+    GGompertzNBD,
+    MBGCNBDk,
+    ParetoGGG,
+    ParetoNBD,
+)
 from custrel.clv.evidence import pit
 from custrel.clv.evidence.pit import RandomisedPIT, randomised_pit
 from custrel.clv.law import PurchaseLaw
@@ -25,6 +36,7 @@ LAWS = [
     GGompertzNBD(r=0.8, alpha=3.0, b=0.05, s=0.6, beta=5.0),
     BGCNBDk(r=0.9, alpha=2.5, a=0.8, b=2.4, k=2),
     MBGCNBDk(r=0.9, alpha=2.0, a=0.9, b=1.6, k=3),
+    CorrelatedParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669, dependence=0.8),
     ParetoGGG(t=8.0, gamma=4.0, r=0.9, alpha=10.0, s=0.6, beta=12.0),
     BGBB(alpha=1.2, beta=1.5, gamma=0.7, delta=2.8),
 ]

@@ -29,6 +29,7 @@ from scipy.special import gammaincc
 from custrel.clv.beta_discrete_weibull import BetaDiscreteWeibull
 from custrel.clv.bgcnbdk import BGCNBDk, RegularLaw
 from custrel.clv.bgnbd import BGNBD
+from custrel.clv.correlatedparetonbd import CorrelatedParetoNBD
 from custrel.clv.ggompertznbd import GGompertzNBD
 from custrel.clv.mbgcnbdk import MBGCNBDk
 from custrel.clv.mbgnbd import MBGNBD
@@ -100,6 +101,7 @@ NESTED: Mapping[tuple[type, type], Nesting] = MappingProxyType(
         (ParetoNBD, GGompertzNBD): Nesting("leaving does not hasten with age", {0: 0.5, 1: 0.5}),
         # The variance of k among customers may be 0 only from above; the mean of k may be less than 1 or more.
         (ParetoNBD, ParetoGGG): Nesting("purchases of all customers come at random, k = 1", {1: 0.5, 2: 0.5}),
+        (ParetoNBD, CorrelatedParetoNBD): Nesting("the two rates are independent, dependence = 0", {1: 1.0}),
         (ShiftedBetaGeometric, BetaDiscreteWeibull): Nesting("c = 1", {1: 1.0}),
     }
 )
