@@ -216,8 +216,14 @@ class WithCovariates(Generic[Law]):
 
     def _shifts(self, columns: Mapping[str, Array]) -> dict[str, Array]:
         """By how much each process of each customer is moved."""
-        moved = {process: self.effects[..., self._places[process]] @ x.T for process, x in columns.items()}
-        return {process: np.clip(z, -FARTHEST, FARTHEST) for process, z in moved.items()}
+        return {process: self._shift(x, self._places[process]) for process, x in columns.items()}
+
+    def _shift(self, x: Array, places: Array) -> Array:
+        """Column by column, so that a customer's sum does not depend on who else is asked about."""
+        z = np.zeros((*self.effects.shape[:-1], len(x)))
+        for place, column in zip(places, x.T, strict=True):
+            z = z + self.effects[..., place, None] * column
+        return np.clip(z, -FARTHEST, FARTHEST)
 
     def __getattr__(self, verb: str) -> Any:
         """What the law answers, asked of each customer's law; the history must carry the covariates."""

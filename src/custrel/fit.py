@@ -307,19 +307,15 @@ class Fit(Generic[Law]):
         return serial.to_json(self)
 
 
-def fit_law(
-    law: type[Law], data: Any, starts: Sequence[Law], findings: tuple[str, ...] = (), moved: Asked | None = None
-) -> Fit[Law]:
+def fit_law(data: Any, starts: Sequence[Law], findings: tuple[str, ...] = (), moved: Asked | None = None) -> Fit[Law]:
     """The peak of a law's likelihood, or a `ConvergenceError` that says why there is none.
 
     Parameters
     ----------
-    law
-        A family with `log_likelihood` and `score`.
     data
         Distinct rows with their numbers: histories, or tenures; with the covariates that are asked for, if any.
     starts
-        Where to start; the first is the middle of the search box.
+        Laws with `log_likelihood` and `score`, from which to start; the first is the middle of the search box.
     findings
         What the law found in the data beforehand.
     moved

@@ -97,7 +97,7 @@ class Influence:
     def table(self, *, top: int | None = None) -> Any:
         """A row for each customer, the most influential one first, as a frame of the caller's library.
 
-        Columns: those of `who`; log_likelihood; for each parameter shift_ and its name; distance.
+        Columns: those of `who`; log_likelihood; for each parameter ``shift_`` and its name; distance.
 
         Parameters
         ----------

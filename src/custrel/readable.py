@@ -188,7 +188,10 @@ def _as_moment(text: nw.Expr, form: str, library: str) -> nw.Expr:
     pattern = (_PATTERNS_OF_POLARS if library == "polars" else _PATTERNS)[form]
     if library in {"pandas", "dask"} and major("pandas") < 3:
         pattern = None  # it would count nanoseconds, for which only the years 1678 to 2261 have room
-    return text.cast(nw.Datetime("us")) if pattern is None else text.str.to_datetime(format=pattern)
+    if pattern is None:
+        return text.cast(nw.Datetime("us"))
+    read = text.str.to_datetime(format=pattern)
+    return read.cast(nw.Datetime("us")) if library == "dask" else read  # which believes these to be seconds
 
 
 def in_iso_order(text: nw.Expr, time_format: str) -> nw.Expr:

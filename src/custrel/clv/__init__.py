@@ -35,6 +35,7 @@ from custrel.clv.paretoggg import ParetoGGG
 from custrel.clv.paretonbd import ParetoNBD
 from custrel.clv.shifted_beta_geometric import ShiftedBetaGeometric
 from custrel.clv.tenures import Tenures
+from custrel.clv.time_varying import CovariatePaths, TimeVaryingParetoNBD
 
 __all__ = [
     "BGBB",
@@ -44,6 +45,7 @@ __all__ = [
     "BGCNBDk",
     "BetaDiscreteWeibull",
     "CorrelatedParetoNBD",
+    "CovariatePaths",
     "GGompertzNBD",
     "GammaGamma",
     "GoodnessOfFit",
@@ -61,6 +63,7 @@ __all__ = [
     "SameAsBefore",
     "ShiftedBetaGeometric",
     "Tenures",
+    "TimeVaryingParetoNBD",
     "backtest",
     "calibration_by_deciles",
     "chi_square_of_counts",

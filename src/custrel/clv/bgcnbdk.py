@@ -386,7 +386,7 @@ def _fit_with(
     if near is not None:
         starts = [replace(near, alpha=near.alpha * k / near.k, k=k), starts[0]]
     try:
-        fit = fit_law(law, data, starts, moved=moved)
+        fit = fit_law(data, starts, moved=moved)
     except ConvergenceError as error:
         raise ConvergenceError(f"with k = {k}, {error}", error.diagnosis, error.log_likelihood + lift) from None
     return replace(fit, log_likelihood=fit.log_likelihood + lift)

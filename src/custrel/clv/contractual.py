@@ -293,7 +293,7 @@ class ContractLaw(TimedLaw):
         known, moved = asked_of(cls, telling, {"dropout": dropout}, ())
         told = known.distinct()
         starts = [replace(start, unit=told.unit) for start in cls.starts(told)]
-        return fit_law(cls, told, starts, _left_out(tenures, told), moved)
+        return fit_law(told, starts, _left_out(tenures, told), moved)
 
 
 def _counted(horizon: float, delta: float) -> float:

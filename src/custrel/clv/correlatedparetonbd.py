@@ -389,7 +389,7 @@ class CorrelatedParetoNBD(PurchaseLaw):
             cls.starts(data)[0], unit=data.unit, delay=horizon_in(data, delay), dependence=dependence or 0.0
         )
         try:
-            found = fit_law(ParetoNBD, data, [replace(start, unit=data.unit) for start in ParetoNBD.starts(data)])
+            found = fit_law(data, [replace(start, unit=data.unit) for start in ParetoNBD.starts(data)])
         except ConvergenceError as error:
             said = f"{cls.__name__} without dependence is a {error}"
             raise ConvergenceError(said, error.diagnosis, error.log_likelihood) from None

@@ -192,7 +192,7 @@ def fit_at(nested: Fit[Any], law: Any, data: Any) -> Fit[Any]:
 
 def _fit_from(top: Any, nested: Fit[Any], data: Any) -> Fit[Any]:
     """The fit at a top that was found, proved by its one bound."""
-    fit: Fit[Any] = fit_law(type(top), data, [top])
+    fit: Fit[Any] = fit_law(data, [top])
     name, went = type(top).__name__, nested.diagnosis
     if not _is_lowest(fit.model):
         said = f"{name}: where two bounds of m meet, the likelihood of {fit.n:,} customers has no peak"

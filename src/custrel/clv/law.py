@@ -176,7 +176,7 @@ class PurchaseLaw(TimedLaw):
         columns = {"purchase": purchase, "dropout": dropout}
         known, moved = asked_of(cls, checked_history(h, law=cls.__name__), columns, shared)
         data = cls._told_by(known)
-        return fit_law(cls, data, [replace(start, unit=data.unit) for start in cls.starts(data)], moved=moved)
+        return fit_law(data, [replace(start, unit=data.unit) for start in cls.starts(data)], moved=moved)
 
     @classmethod
     def _told_by(cls, told: History) -> History:

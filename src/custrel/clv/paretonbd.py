@@ -127,7 +127,7 @@ class ParetoNBD(PurchaseLaw):
                   \Big(\frac{\beta + t_x}{\beta + y}\Big)^{s + 1} \frac{dy}{\beta + t_x}
         """
         r, alpha, s, beta = self
-        return _log_decay(r + h.x, alpha + h.t_x, s + 1, beta + h.t_x, h.T - h.t_x, means=means)
+        return log_decay(r + h.x, alpha + h.t_x, s + 1, beta + h.t_x, h.T - h.t_x, means=means)
 
     def _log_odds_of_having_left(self, h: History, log_area: Array) -> Array:
         r, alpha, s, beta = self
@@ -179,7 +179,7 @@ class ParetoNBD(PurchaseLaw):
     def activity_of_new(self, t: float | Array) -> Array:
         """Equation (25) of [2]_ for n = 0, by the moment of the first purchase: the customer is still there."""
         r, alpha, s, beta = self
-        (log_area,) = _log_decay(r + 1, alpha, s, beta, np.asarray(t, dtype=float))
+        (log_area,) = log_decay(r + 1, alpha, s, beta, np.asarray(t, dtype=float))
         return np.asarray(r / alpha * beta * np.exp(log_area))
 
     def probability_of_new(self, n: int | Array, t: float | Array) -> Array:
@@ -188,7 +188,7 @@ class ParetoNBD(PurchaseLaw):
         here = np.exp(log_counts(r, alpha, n, t)) * self.survival_of_new(t)
         some = t > 0
         answer = np.array(here)
-        answer[some] += _gone_with(*(one[some] for one in (r, alpha, s, beta, n, t)))
+        answer[some] += gone_with(*(one[some] for one in (r, alpha, s, beta, n, t)))
         return answer
 
     def probability_later_of_new(self, n: int | Array, t: float | Array, since: Array) -> Array:
@@ -248,7 +248,7 @@ class ParetoNBD(PurchaseLaw):
         return [cls(r, r / rate, s, longer * watched) for r, s, longer in spreads]
 
 
-def _log_decay(
+def log_decay(
     m: float | Array, a: float | Array, k: float | Array, b: float | Array, span: Array, *, means: bool = False
 ) -> tuple[Array, ...]:
     r"""Logarithm of :math:`\int_0^{span} (1 + w/a)^{-m} (1 + w/b)^{-k} dw / b`, and under it four means.
@@ -302,7 +302,7 @@ def _worth_slope(u: Array, s: Array, decay: Array) -> Array:
     return np.asarray(1 - s - decay * np.exp(u))
 
 
-def _gone_with(r: Array, alpha: Array, s: Array, beta: Array, n: Array, t: Array) -> Array:
+def gone_with(r: Array, alpha: Array, s: Array, beta: Array, n: Array, t: Array) -> Array:
     """Probability of having left before t, after n purchases: over the logarithm of the moment of leaving."""
     half, rest = ((n - s) * alpha + (1 - r) * beta) / (2 * (s + r)), (n + 1) * alpha * beta / (s + r)
     root = np.hypot(half, np.sqrt(rest))

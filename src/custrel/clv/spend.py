@@ -108,7 +108,7 @@ class SpendLaw(Family, ABC):
             )
         found = cls.findings(data)
         data, moved = asked_of(cls, data, {"spend": spend}, ())
-        fit = fit_law(cls, data, cls.starts(data), (_left_out(h, data), *found), moved)
+        fit = fit_law(data, cls.starts(data), (_left_out(h, data), *found), moved)
         return fit.remarked(*cls.remarks(fit, data))
 
     @classmethod

@@ -161,7 +161,8 @@ class Family:
 
 def name_of(law: Any) -> str:
     """The name of a law, and whether covariates move it."""
-    return f"{type(law.law).__name__} with covariates" if hasattr(law, "designs") else type(law).__name__
+    name = type(law).__name__
+    return f"{type(law.law).__name__} with covariates" if name == "WithCovariates" else name
 
 
 def _from_log(position: Array) -> list[Any]:
