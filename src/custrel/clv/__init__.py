@@ -5,6 +5,7 @@ from custrel.clv.bgbb import BGBB
 from custrel.clv.bgcnbdk import BGCNBDk
 from custrel.clv.bgnbd import BGNBD
 from custrel.clv.correlatedparetonbd import CorrelatedParetoNBD
+from custrel.clv.doubt import predict
 from custrel.clv.evidence import (
     GoodnessOfFit,
     LikelihoodRatio,
@@ -24,6 +25,7 @@ from custrel.clv.evidence import (
     randomised_pit,
     tracking,
 )
+from custrel.clv.forecast import forecast
 from custrel.clv.gammagamma import GammaGamma
 from custrel.clv.ggompertznbd import GGompertzNBD
 from custrel.clv.lifetime_value import LifetimeValue
@@ -68,8 +70,10 @@ __all__ = [
     "calibration_by_deciles",
     "chi_square_of_counts",
     "compare",
+    "forecast",
     "likelihood_ratio",
     "penalty_path",
+    "predict",
     "prefer",
     "randomised_pit",
     "tracking",
