@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from custrel import History, from_json
+from custrel import History, clv, from_json
 from custrel.clv import (
     BGBB,
     BGNBD,
@@ -391,6 +391,14 @@ def test_lifetime_values_take_fits_with_covariates(h, fit):
     assert_array_equal(fit.model.expected_purchases(h, 26), table["expected_purchases"])
     assert np.all(table["low"] <= table["high"])
     assert ltv.to_json() == from_json(ltv.to_json()).to_json()
+
+
+def test_laws_with_covariates_can_be_compared(h, fit):
+    other = MBGNBD.fit(h, purchase=["age", "web"], dropout=["web"])
+    found = clv.prefer(fit, other, h)
+    assert ("BGNBD with covariates", "MBGNBD with covariates") == (found.first, found.second)
+    fewer = BGNBD.fit(h, purchase=["age", "web"])
+    assert clv.likelihood_ratio(fewer, fit).needed
 
 
 @pytest.mark.parametrize(

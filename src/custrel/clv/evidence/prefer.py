@@ -30,6 +30,7 @@ from custrel.clv.spend import SpendLaw
 from custrel.errors import DomainError
 from custrel.fit import Fit
 from custrel.history import checked_history
+from custrel.stats.family import name_of
 
 if TYPE_CHECKING:
     from custrel.history import History
@@ -130,7 +131,7 @@ def prefer(first: Fit[Any], second: Fit[Any], h: History, *, level: float = 0.95
     """
     checked_level(level)
     names = _checked_pair(first, second, h)
-    told = first.model.told_by(h) if isinstance(first.model, SpendLaw) else h
+    told = _law(first).told_by(h) if isinstance(_law(first), SpendLaw) else h
     one, other = (_likelihoods(fit, told) for fit in (first, second))
     n, apart = told.customers, one - other
     mean = float(told.weights @ apart) / n
@@ -147,7 +148,7 @@ def _checked_pair(first: Any, second: Any, h: Any) -> tuple[str, str]:
     """The names of two laws that can be set beside each other."""
     checked_history(h, law="prefer")
     for fit in (first, second):
-        if not isinstance(fit, Fit) or not isinstance(fit.model, (SpendLaw, PurchaseLaw)):
+        if not isinstance(fit, Fit) or not isinstance(_law(fit), (SpendLaw, PurchaseLaw)):
             raise DomainError(f"prefer needs two fits of laws of purchases, or of spend, got {fit!r:.80}")
     one, other = _name(first), _name(second)
     if one == other:
@@ -160,12 +161,17 @@ def _checked_pair(first: Any, second: Any, h: Any) -> tuple[str, str]:
 
 def _name(fit: Fit[Any]) -> str:
     """The law's, and of laws that come with a whole number k, which one."""
-    k = getattr(fit.model, "k", None)
-    return type(fit.model).__name__ + ("" if k is None else f" with k = {k}")
+    k = getattr(_law(fit), "k", None)
+    return name_of(fit.model) + ("" if k is None else f" with k = {k}")
+
+
+def _law(fit: Fit[Any]) -> Any:
+    """The law, without its covariates."""
+    return getattr(fit.model, "law", fit.model)
 
 
 def _kind(fit: Fit[Any]) -> str:
-    return next(said for parent, said in _KINDS if isinstance(fit.model, parent))
+    return next(said for parent, said in _KINDS if isinstance(_law(fit), parent))
 
 
 def _likelihoods(fit: Fit[Any], told: History) -> Array:
