@@ -379,7 +379,7 @@ def test_new_customers_need_no_more_than_their_covariates(fit, frame_of):
 
 
 def test_a_customer_is_average_in_what_is_not_said(h, fit):
-    assert fit.model.law == fit.model.like()
+    assert_allclose(tuple(fit.model.law), tuple(fit.model.like()), rtol=1e-14)
     assert_allclose(fit.model.like(web=1).alpha, fit.model.like(web=1, age=h.covariates["age"].mean()).alpha)
 
 
@@ -516,3 +516,110 @@ def test_intervals_of_effects_hold_the_truth_as_often_as_they_say(law):
         table = type(law).fit(h, purchase=["age", "web"], dropout=["age", "web"]).table(level=0.9)
         held += ((table["low"] <= np.r_[np.zeros(4), true]) & (np.r_[np.zeros(4), true] <= table["high"]))[4:]
     assert np.all(np.abs(held / crowds - 0.9) < 4 * np.sqrt(0.09 / crowds))
+
+
+# -- what an analyst's table holds --------------------------------------------------------------------------------------
+
+
+def test_a_category_of_whole_numbers_is_no_quantity():
+    h = History(x=[0, 0, 1], t_x=[0, 0, 2], T=[4, 4, 4], customer_id=[7, 8, 9])
+    frame = pd.DataFrame({"customer_id": [7, 8, 9], "region": pd.Series([1, 3, 1]).astype("category")})
+    assert ["1", "3", "1"] == h.with_covariates(frame).covariates["region"].tolist()
+    assert isinstance(frame["region"].dtype, pd.CategoricalDtype)
+
+
+def test_a_missing_value_among_text_stays_missing():
+    h = History(x=[0] * 3, t_x=[0] * 3, T=[4] * 3, covariates={"channel": ["web", float("nan"), "shop"]})
+    assert ["web", None, "shop"] == h.covariates["channel"].tolist()
+
+
+def test_evenly_spaced_customers_in_a_named_index_are_customers():
+    h = History(x=[0, 0], t_x=[0, 0], T=[4, 4], customer_id=[102, 101])
+    frame = pd.DataFrame({"age": [31.0, 32.0]}, index=pd.RangeIndex(101, 103, name="customer_id"))
+    assert_array_equal([32.0, 31.0], h.with_covariates(frame).covariates["age"])
+    with pytest.raises(SchemaError, match="must say who each row is of"):
+        h.with_covariates(pd.DataFrame({"age": [31.0, 32.0]}, index=[101, 102]))
+
+
+def test_the_customers_column_is_no_covariate_though_it_is_listed():
+    h = History(x=[0, 0], t_x=[0, 0], T=[4, 4], customer_id=[1, 2])
+    frame = pd.DataFrame({"customer_id": [1, 2], "age": [31, 32]})
+    assert ["age"] == list(h.with_covariates(frame, columns=["customer_id", "age"]).covariates)
+    assert ["age"] == list(h.with_covariates(frame, columns="age").covariates)
+
+
+def test_a_covariate_in_brackets_is_one_of_its_own(h):
+    known = replace(h, covariates={"age [years]": h.covariates["age"], "web": h.covariates["web"]})
+    fit = BGNBD.fit(known, purchase=["age [years]"], dropout=["age [years]"], shared="age [years]")
+    assert ("purchase and dropout: age [years]",) == fit.model.names()[4:]
+
+
+def test_a_shared_effect_moves_the_same_columns(h):
+    pytest.importorskip("formulaic")
+    known = replace(
+        h,
+        covariates={
+            "age": h.covariates["age"],
+            "channel": np.where(h.covariates["web"] == 1, "web", "shop").astype(object),
+        },
+    )
+    with pytest.raises(DomainError, match="must move both processes by the same columns"):
+        BGNBD.fit(known, purchase="channel + age", dropout="channel", shared="channel")
+    more = BGNBD.fit(known, purchase=["channel"])
+    tied = BGNBD.fit(known, purchase=["channel"], dropout=["channel"], shared="channel")
+    with pytest.raises(DomainError, match="no case of"):
+        clv.likelihood_ratio(more, tied)
+
+
+def test_the_hash_seed_of_python_decides_nothing(h):
+    fit = BGNBD.fit(h, purchase=["web", "age"], dropout=["web"])
+    assert ["web", "age"] == list(
+        asked_of(BGNBD, h, {"purchase": ["web", "age"], "dropout": ["web"]}, ())[0].covariates
+    )
+    assert isinstance(fit.model, WithCovariates)
+
+
+def test_nobody_changes_a_law_that_was_fitted(fit):
+    with pytest.raises(ValueError, match="read-only"):
+        fit.model.effects[0] = 99.0
+
+
+def test_fits_by_formulas_can_be_compared_though_not_written(h):
+    pytest.importorskip("formulaic")
+    one, two = (BGNBD.fit(h, purchase="age + web") for _ in range(2))
+    assert one == two
+    assert one.model == two.model
+    assert one != BGNBD.fit(h, purchase="age")
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda model, _: model.of({"age": [1.0, 2.0], "web": [1.0]}), "one value for each customer"),
+        (lambda _, h: BGNBD.fit(h.take([]), purchase=["age"]), "the history is empty"),
+        (lambda _, h: BGNBD.fit(h, purchase=3), "names of columns, or a formula, got 3"),
+        (lambda _, h: BGNBD.fit(h, purchase="age ~ web"), "several sides"),
+        (lambda _, h: BGNBD.fit(h, purchase="np.log(web)"), "'np.log(web)' of the formula 'np.log(web)' is not finite"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(h, fit, ask, words):
+    pytest.importorskip("formulaic")
+    with pytest.raises(DomainError) as error:
+        ask(fit.model, h)
+    assert words in str(error.value)
+
+
+def test_a_prior_that_rules_out_the_peak_is_refused(fit):
+    from scipy.stats import uniform
+
+    with pytest.raises(DomainError, match="prior: that of purchase: web rules out"):
+        fit.posterior(100, seed=1, prior={"purchase: web": uniform(-2, 1.5)})
+    with pytest.raises(DomainError, match=r"BGNBD with covariates has no parameter 'web'.*it has r, alpha"):
+        fit.posterior(100, seed=1, prior={"web": uniform(-2, 4)})
+
+
+def test_an_estimator_of_fits_with_covariates_is_not_fitted_without_them(h, fit):
+    spend = GammaGamma(p=6.0, q=4.0, gamma=15.0).simulate(h.x, np.random.default_rng(1))
+    ltv = LifetimeValue.of(fit, GammaGamma.fit(replace(h, spend=spend)))
+    with pytest.raises(DomainError, match="which fit\\(\\) would lose"):
+        ltv.fit(h)

@@ -311,7 +311,9 @@ def test_customers_who_all_leave_after_one_repeat_purchase():
     rng = np.random.default_rng(3)
     x = rng.integers(0, 2, 1000)
     said, _ = refused(History(x=x, t_x=x * rng.uniform(1, 9, 1000), T=[39] * 1000))
-    assert "(all leave at their first chance, unless a goes too)" in said or "a runs to infinity (all leave with" in said
+    assert (
+        "(all leave at their first chance, unless a goes too)" in said or "a runs to infinity (all leave with" in said
+    )
 
 
 def test_customers_who_do_not_differ_in_their_rate():

@@ -153,7 +153,7 @@ def test_a_prior_that_knows_a_parameter_holds_it(fit):
     narrow = fit.posterior(2000, seed=1, prior={"a": lognorm(0.01, scale=1.2)})
     assert approx(1.2, rel=0.01) == np.median(narrow.model.a)
     assert narrow.model.b.mean() > 3.2  # a and b move together
-    assert "a prior given for a, flat in the logarithms of the others" in repr(narrow)
+    assert "a prior given for a, flat in the logarithms of the other parameters" in repr(narrow)
 
 
 def test_many_customers_make_it_laplaces():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -123,7 +124,8 @@ class WithCovariates(Generic[Law]):
 
     def __post_init__(self) -> None:
         places, named, spread = _layout(self.designs, self.shared)
-        effects = np.asarray(self.effects, dtype=np.float64)
+        effects = np.array(self.effects, dtype=np.float64)
+        effects.flags.writeable = False
         if effects.shape[-1:] != (len(named),) or not np.all(np.isfinite(effects)):
             raise DomainError(f"WithCovariates: effects must be {len(named)} finite numbers, got {self.effects!r:.80}")
         for name, value in (("effects", effects), ("_places", places), ("_named", named), ("_spread", spread)):
@@ -142,7 +144,11 @@ class WithCovariates(Generic[Law]):
         return f"{self.law!r} with covariates: {self.said_of_effects}"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, WithCovariates) and self.to_dict() == other.to_dict()
+        return (
+            isinstance(other, WithCovariates)
+            and (self.law, self.shared, dict(self.designs)) == (other.law, other.shared, dict(other.designs))
+            and np.array_equal(self.effects, other.effects)
+        )
 
     def __hash__(self) -> int:
         return hash((self.law, self.effects.tobytes()))
@@ -205,9 +211,12 @@ class WithCovariates(Generic[Law]):
         usual: dict[str, Any] = {}
         for design in self.designs.values():
             usual |= design.usual()
+        names = dict.fromkeys(name for design in self.designs.values() for name in design.needs)
         for name in covariates:
-            if name not in usual:
-                raise DomainError(f"this law knows no covariate {name!r}{nearest(name, usual)}: {', '.join(usual)}")
+            if name not in names:
+                raise DomainError(f"this law knows no covariate {name!r}{nearest(name, names)}: {', '.join(names)}")
+        if lacking := [name for name in names if name not in usual and name not in covariates]:
+            raise DomainError(f"like: a formula asks for {' and '.join(lacking)}, too: what is usual it cannot tell")
         return {name: number_or_text(name, [value]) for name, value in {**usual, **covariates}.items()}
 
     def _columns(self, known: Any) -> dict[str, Array]:
@@ -230,7 +239,7 @@ class WithCovariates(Generic[Law]):
         if verb.startswith("_"):
             raise AttributeError(verb)
         equation = getattr(type(self.law), verb, None)
-        if equation is None or isinstance(equation, property):
+        if not isfunction(equation):
             raise AttributeError(f"{type(self).__name__} of a {type(self.law).__name__} has no {verb!r}")
 
         def asked(*given: Any, **named: Any) -> Any:
@@ -321,7 +330,9 @@ class WithCovariates(Generic[Law]):
         """The same at another place: logarithms of the law's parameters, then effects of a standard deviation each."""
         position, k = np.asarray(position), len(self.law.names())
         made = copy(self)
-        vars(made).update(law=self.law.at_log(position[..., :k]), effects=position[..., k:] / self._spread)
+        effects = position[..., k:] / self._spread
+        effects.flags.writeable = False
+        vars(made).update(law=self.law.at_log(position[..., :k]), effects=effects)
         return made
 
     def to_log(self) -> Array:
@@ -422,21 +433,26 @@ def asked_of(
     known = data.covariates or {}
     designs = {process: design_of(columns, known, data.weights) for process, columns in asked.items()}
     _refuse_unshared(designs, shared)
-    return data.knowing({name for columns in asked.values() for name in needed(columns, known)}), Asked(designs, shared)
+    names = dict.fromkeys(name for columns in asked.values() for name in needed(columns, known))
+    return data.knowing(names), Asked(designs, shared)
 
 
 def _refuse_unshared(designs: Mapping[str, Design], shared: tuple[str, ...]) -> None:
     for name in shared:
-        lacking = [process for process, design in designs.items() if name not in {_stem(one) for one in design.names}]
+        columns = {process: {one for one in design.names if of_one(one, {name})} for process, design in designs.items()}
+        lacking = [process for process, found in columns.items() if not found]
         if lacking or len(designs) < 2:
             raise DomainError(
                 f"shared: {name!r} must move two processes; it does not move {' or '.join(lacking) or 'another'}"
             )
+        if len({frozenset(found) for found in columns.values()}) > 1:
+            said = " and ".join(f"{process} by {', '.join(sorted(found))}" for process, found in columns.items())
+            raise DomainError(f"shared: {name!r} must move both processes by the same columns; it moves {said}")
 
 
-def _stem(column: str) -> str:
-    """The covariate that a column is of: ``region[north]`` is of region."""
-    return column.partition("[")[0]
+def of_one(column: str, covariates: Iterable[str]) -> bool:
+    """Whether a column is of one of these covariates: ``region[north]`` is of region."""
+    return any(column == name or column.startswith(f"{name}[") for name in covariates)
 
 
 def _layout(designs: Mapping[str, Design], shared: Iterable[str]) -> tuple[dict[str, Any], tuple[str, ...], Array]:
@@ -447,7 +463,7 @@ def _layout(designs: Mapping[str, Design], shared: Iterable[str]) -> tuple[dict[
     for process, design in designs.items():
         found = []
         for column, spread in zip(design.names, design.spread, strict=True):
-            whose = " and ".join(designs) if _stem(column) in common else process
+            whose = " and ".join(designs) if of_one(column, common) else process
             name = f"{whose}: {column}"
             effects.setdefault(name, spread)
             found.append(list(effects).index(name))
@@ -463,7 +479,12 @@ def _single(value: float | Array) -> float | Array:
 def _known_of(known: Any, needs: Iterable[str]) -> Mapping[str, Any]:
     """The covariates that are needed of a history, a mapping or a frame."""
     if isinstance(known, Mapping):
-        return {name: number_or_text(name, known[name]) for name in needs if name in known}
-    if hasattr(known, "covariates"):
-        return known.covariates or {}
+        told = {name: number_or_text(name, known[name]) for name in needs if name in known}
+        if len({values.size for values in told.values()}) > 1:
+            sizes = ", ".join(f"{name!r} {values.size:,}" for name, values in told.items())
+            raise DomainError(f"covariates must have one value for each customer, all of them as many, got {sizes}")
+        return told
+    if isinstance(getattr(known, "covariates", None), Mapping):
+        carried: Mapping[str, Any] = known.covariates
+        return carried
     return read_covariates(known, list(needs))[0]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,7 +170,7 @@ class Columns(Design):
         return {"covariates": [asdict(one) for one in self.covariates]}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Formula(Design):
     """Covariates in a formula such as ``"age + C(region)"``, as `formulaic` reads it.
 
@@ -185,7 +185,7 @@ class Formula(Design):
     """
 
     formula: str
-    spec: Any
+    spec: Any = field(compare=False)
     names: tuple[str, ...]
     centre: tuple[float, ...]
     spread: tuple[float, ...]
@@ -197,7 +197,9 @@ class Formula(Design):
 
     def matrix(self, known: Covariates) -> Array:
         """The columns of some customers, ``(customers, columns)``."""
-        return np.asarray(_by_formula(self.spec, known, self.formula)[0] - np.asarray(self.centre))
+        columns, _ = _by_formula(self.spec, known, self.formula)
+        _refuse_infinite(columns, self.names, self.formula)
+        return np.asarray(columns - np.asarray(self.centre))
 
     def usual(self) -> dict[str, Any]:
         """Nothing: a formula wants all that it names."""
@@ -228,7 +230,11 @@ def design_of(asked: Any, known: Covariates, weights: Array | None = None) -> De
     DomainError
         If a covariate is not known, missing for some customers, the same for all, or a combination of others.
     """
+    if not isinstance(asked, str | Sequence) or not all(isinstance(name, str) for name in asked):
+        raise DomainError(f"covariates must be names of columns, or a formula, got {asked!r}")
     count = len(next(iter(known.values()))) if known else 0
+    if known and not count:
+        raise DomainError("covariates of no customers move nothing: the history is empty")
     share = np.full(count, 1 / max(1, count)) if weights is None else weights / weights.sum()
     if isinstance(asked, str) and asked not in known:
         design: Design = _formula_of(asked, known, share)
@@ -237,6 +243,8 @@ def design_of(asked: Any, known: Covariates, weights: Array | None = None) -> De
         if not listed or len(set(listed)) < len(listed):
             raise DomainError(f"covariates must be one or more names, each of them once, got {asked!r}")
         design = Columns(tuple(_covariate(name, _told(known, name), share) for name in listed))
+    if twice := [name for name in design.names if design.names.count(name) > 1]:
+        raise DomainError(f"two columns would be called {twice[0]!r}: rename one of the covariates {asked!r}")
     _refuse_combinations(design, known, share)
     return design
 
@@ -295,8 +303,17 @@ def _formula_of(formula: str, known: Covariates, share: Array) -> Formula:
     kept = [name for name in matrix.columns if name != "Intercept"]
     if not kept:
         raise DomainError(f"the formula {formula!r} names no covariate")
+    _refuse_infinite(values, kept, formula)
     centre, spread = _centre_and_spread(values, share)
     return Formula(formula, matrix.model_spec, tuple(kept), tuple(centre.tolist()), tuple(spread.tolist()))
+
+
+def _refuse_infinite(columns: Array, names: Sequence[str], formula: str) -> None:
+    for name, column in zip(names, columns.T, strict=True):
+        if broken := int(np.sum(~np.isfinite(column))):
+            raise DomainError(
+                f"{name!r} of the formula {formula!r} is not finite for {broken:,} of {column.size:,} customers"
+            )
 
 
 def _centre_and_spread(columns: Array, share: Array) -> tuple[Array, Array]:
@@ -312,7 +329,7 @@ def _by_formula(spec: Any, known: Covariates, formula: str) -> tuple[Array, Any]
 
     formulaic = need("formulaic", extra="formula")
     try:
-        with warnings.catch_warnings():  # it would make zeros of a level that it never saw
+        with warnings.catch_warnings(), np.errstate(all="ignore"):  # it would make zeros of a level that it never saw
             warnings.simplefilter("error", formulaic.errors.DataMismatchWarning)
             matrix = spec.get_model_matrix(pd.DataFrame(dict(known)), na_action="raise")
     except (formulaic.errors.FormulaicError, formulaic.errors.DataMismatchWarning, ValueError, KeyError) as error:
@@ -355,6 +372,11 @@ def needed(asked: Any, known: Iterable[str]) -> tuple[str, ...]:
 
 def _parsed(formulaic: Any, formula: str) -> Any:
     try:
-        return formulaic.Formula(formula)
+        parsed = formulaic.Formula(formula)
     except formulaic.errors.FormulaSyntaxError as error:
         raise DomainError(f"{formula!r} is neither a covariate nor a formula: {error}") from error
+    if not hasattr(parsed, "required_variables") or type(parsed).__name__ == "StructuredFormula":
+        raise DomainError(
+            f"the formula {formula!r} has several sides; give what moves the process, such as 'age + C(region)'"
+        )
+    return parsed

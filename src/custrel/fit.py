@@ -138,7 +138,7 @@ class Fit(Generic[Law]):
             )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Fit) and self.to_dict() == other.to_dict()
+        return isinstance(other, Fit) and self.model == other.model and self._beside() == other._beside()
 
     def __hash__(self) -> int:
         return hash((self.model, self.n, self.log_likelihood))
@@ -181,8 +181,8 @@ class Fit(Generic[Law]):
     def table(self, *, level: float = 0.95, interval: str = "wald", repeats: int = 200, seed: int = 0) -> Any:
         """The parameters with their doubt, a row each, as a frame of the caller's library.
 
-        Columns: parameter, estimate, standard_error, low, high. The interval is made on the log scale, so it never
-        reaches below 0.
+        Columns: parameter, estimate, standard_error, low, high. The interval of a law's own parameter is made on the
+        log scale, so it never reaches below 0; that of a covariate's effect as it stands.
 
         Parameters
         ----------
@@ -293,8 +293,12 @@ class Fit(Generic[Law]):
     def to_dict(self) -> dict[str, Any]:
         """Plain contents."""
         plain = {"model": serial.to_plain(self.model), "diagnosis": serial.to_plain(self.diagnosis)}
-        told = {name: value for name, value in vars(self).items() if name != "data"}
-        return {**told, **plain, "log_covariance": self.log_covariance.tolist()}
+        return {**plain, **self._beside()}
+
+    def _beside(self) -> dict[str, Any]:
+        """What stands beside the model and how it was found, and the data."""
+        told = {name: value for name, value in vars(self).items() if name not in {"model", "diagnosis", "data"}}
+        return {**told, "log_covariance": np.asarray(self.log_covariance).tolist()}
 
     @classmethod
     def from_dict(cls, contents: dict[str, Any]) -> Self:

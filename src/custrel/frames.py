@@ -362,17 +362,18 @@ def read_covariates(
     SchemaError
         If a column is missing, or holds neither numbers nor flags nor text.
     """
-    frame, _ = enter(data)
+    frame, _ = enter(_with_named_categories(data))
     names = frame.collect_schema().names()
     if customer_id is None and "customer_id" in names:
         customer_id = "customer_id"
-    wanted = [name for name in names if name != customer_id] if columns is None else list(columns)
+    listed = [columns] if isinstance(columns, str) else names if columns is None else columns
+    wanted = [name for name in listed if name != customer_id]
     require(frame, [*wanted, *([customer_id] if customer_id else [])], purpose="a table of covariates")
     who = {customer_id: nw.col(customer_id)} if customer_id else {}
     found = collect(frame.select(**readable_covariates(frame, wanted), **who))
     ids = found.pop(customer_id) if customer_id else None
     known = {name: number_or_text(name, values) for name, values in found.items()}
-    return known, _index_of(data) if ids is None else ids
+    return known, _named_index_of(data) if ids is None else ids
 
 
 def readable_covariates(frame: LazyFrame, names: Iterable[str]) -> dict[str, nw.Expr]:
@@ -382,12 +383,13 @@ def readable_covariates(frame: LazyFrame, names: Iterable[str]) -> dict[str, nw.
         dtype = there[name]
         if dtype.is_numeric() or dtype == nw.Boolean:
             read[name] = nw.col(name).cast(nw.Float64)
-        elif dtype in {nw.Categorical, nw.Enum}:
+        elif dtype in (nw.Categorical, nw.Enum):
             read[name] = nw.col(name).cast(nw.String)
         elif dtype in {nw.String, nw.Object, nw.Unknown}:
             read[name] = nw.col(name)
         else:
-            raise SchemaError(f"covariate {name!r} must hold numbers, flags or text; found {dtype}: make it a number")
+            promise = f"covariate {name!r} must hold numbers, flags or text; found {dtype}"
+            raise SchemaError(f"{promise}: make it a number, or leave it out by columns=[...]")
     return read
 
 
@@ -398,6 +400,8 @@ def number_or_text(name: str, given: Any) -> NDArray[Any]:
     array([1., 0.])
     """
     values = np.asarray(given)
+    if values.dtype.kind in "US":  # NumPy writes a NaN, or a number, among text as text
+        values = np.asarray(given, dtype=object)
     if values.ndim != 1:
         raise SchemaError(f"covariate {name!r} must have a value for each customer, got shape {values.shape}")
     if values.dtype.kind in "fiub":
@@ -410,7 +414,29 @@ def number_or_text(name: str, given: Any) -> NDArray[Any]:
     raise SchemaError(f"covariate {name!r} must hold numbers, flags or text, found {values.dtype}: {given!r:.80}")
 
 
+def _with_named_categories(data: Any) -> Any:
+    """A pandas frame whose categories are text, also those of numbers: a category is never a quantity."""
+    import pandas as pd
+
+    if not isinstance(data, pd.DataFrame):
+        return data
+    coded = [name for name, dtype in data.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
+    if not coded:
+        return data
+    named = data.copy(deep=False)
+    for name in coded:
+        named[name] = named[name].cat.rename_categories([str(one) for one in named[name].cat.categories])
+    return named
+
+
+def _named_index_of(data: Any) -> NDArray[Any] | None:
+    """A pandas index that says who: one of text, or one that has a name; unnamed numbers are of rows."""
+    index = nw.maybe_get_index(nw.from_native(data))
+    return None if index is None or (index.name is None and index.dtype.kind in "iu") else np.asarray(index)
+
+
 def _index_of(data: Any) -> NDArray[Any] | None:
     """A pandas index that is more than a row number."""
     index = nw.maybe_get_index(nw.from_native(data))
-    return None if index is None or type(index).__name__ == "RangeIndex" else np.asarray(index)
+    rows = index is None or (type(index).__name__ == "RangeIndex" and index.name is None)
+    return None if rows else np.asarray(index)

@@ -30,6 +30,7 @@ from scipy.special import ndtri
 
 from custrel.errors import AssumptionWarning, ConvergenceError
 from custrel.likelihood import likelihood_of
+from custrel.stats.family import name_of
 from custrel.stats.maximise import BOX, Hill, maximise, top_near
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def bootstrap(law: Family, data: Rows, level: float, *, repeats: int, seed: int)
             peak = maximise(likelihood, [law.to_log()])
         if peak.is_peak:
             found.append(peak.position)
-    name, lost = type(law).__name__, repeats - len(found)
+    name, lost = name_of(law), repeats - len(found)
     if lost:
         said = f"{name}: {lost} of {repeats} bootstrapped crowds have no peak"
         if lost > _MOST_LOST * repeats:

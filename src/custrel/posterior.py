@@ -197,7 +197,8 @@ def posterior_of(
             found = Posterior(law.at_log(drawn.places), method, said, drawn.effective, k=drawn.k, like=like)
             if found.trusted:
                 return found
-            findings = (f"Importance weights had a Pareto k of {drawn.k:.2f}: walkers took over.",)
+            worth = f"a Pareto k of {drawn.k:.2f} and were worth {drawn.effective:,.0f} draws"
+            findings = (f"Importance weights had {worth}: walkers took over.",)
         return _walked(law.at_log(centre), log_density, width, n, rng, said, findings, like)
 
 
@@ -239,7 +240,8 @@ def _prior(law: Family, prior: Any) -> tuple[str, Callable[[Array], Array]]:
     if isinstance(prior, Mapping):
         for name in prior:
             if name not in law.names():
-                raise DomainError(f"prior: {type(law).__name__} has no parameter {name!r}{nearest(name, law.names())}")
+                hint = f"{nearest(name, law.names())}; it has {', '.join(law.names())}"
+                raise DomainError(f"prior: {name_of(law)} has no parameter {name!r}{hint}")
         return _given(law, prior)
     one_of("prior", prior, ["polarization", "log", "flat"])
     if prior == "log":
@@ -281,5 +283,15 @@ def _given(law: Family, prior: Mapping[str, Any]) -> tuple[str, Callable[[Array]
             raise DomainError(
                 f"prior: {name} must be a distribution such as scipy.stats.gamma(2), got {distribution!r}"
             )
-    others = "" if len(prior) == len(law.names()) else ", flat in the logarithms of the others"
+    here = dict(zip(law.names(), law.values(law.to_log()), strict=True))
+    for name, distribution in prior.items():
+        if not np.isfinite(distribution.logpdf(here[name])):
+            raise DomainError(
+                f"prior: that of {name} rules out {here[name]:.4g}, which the data make likeliest and where the draws "
+                "begin: give one that reaches there"
+            )
+    logs = set(getattr(law, "law", law).names()) - set(prior)
+    free = set(law.names()) - logs - set(prior)
+    others = ", flat in the logarithms of the other parameters" * bool(logs)
+    others += ", flat in the other effects" * bool(free)
     return f"a prior given for {', '.join(prior)}{others}", log_density

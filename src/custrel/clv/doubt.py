@@ -2,7 +2,8 @@
 
 Each draw of the parameters is a law that the data allow; what it answers is an answer that they allow. In one draw all
 customers move together: if the truth has them buy more often than the fit says, all do. So the bounds of a total come
-from the total in each draw. They are wider than chance alone would make them, and narrower than the sum of the bounds.
+from the total in each draw. They are a little closer than the sums of the customers' bounds, and much wider than if
+each customer were off by chance, one this way and another that way.
 
 This is doubt about what is *expected*. What customers *will* do scatters around it: that is asked of `forecast`.
 """

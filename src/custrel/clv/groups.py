@@ -140,6 +140,8 @@ def grouped(by: Any, customers: int) -> Groups:
 def _coded(name: str, given: Any, customers: int) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """The labels that there are, in order, and the number of each customer's."""
     labels = np.asarray(given)
+    if labels.dtype.kind in "US":  # NumPy writes a NaN, or a number, among text as text
+        labels = np.asarray(given, dtype=object)
     if labels.shape != (customers,):
         raise DomainError(
             f"by: {name!r} must hold one label for each of {customers:,} customers, got shape {labels.shape}"

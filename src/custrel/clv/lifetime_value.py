@@ -124,6 +124,12 @@ class LifetimeValue:
             If the history carries no spend.
         """
         del y
+        for fit in (getattr(self, "purchases_", None), getattr(self, "spend_", None)):
+            if fit is not None and hasattr(fit.model, "designs"):
+                raise DomainError(
+                    "this LifetimeValue was made of fits with covariates, which fit() would lose: fit the laws again, "
+                    "and make a new one with LifetimeValue.of"
+                )
         _check_law("purchases", self.purchases, PurchaseLaw)
         _check_law("spend", self.spend, SpendLaw)
         fits = self.purchases.fit(h), self.spend.fit(h)  # both or neither: a failed fit leaves the old ones alone
@@ -189,6 +195,7 @@ class LifetimeValue:
         }
         groups = None if by is None else grouped(by, len(h))
         if groups is not None:
+            _refuse_taken(groups.columns(h.weights), columns)
             sums = {name: groups.sums(h.weights * columns[name]) for name in ("p_alive", "expected_purchases", "clv")}
             columns = {**groups.columns(h.weights), **sums}
         if level is not None:
@@ -318,6 +325,11 @@ def _alike_together(
     for start in range(0, order.size, size):
         some = order[start : start + size]
         yield h.take(rows[some]), of[some]
+
+
+def _refuse_taken(labels: dict[str, Any], columns: dict[str, Any]) -> None:
+    for name in labels.keys() & columns.keys():
+        raise DomainError(f"by: a column of labels cannot be called {name!r}, as one of the answer is: rename it")
 
 
 def _check_law(name: str, law: Any, parent: type) -> None:

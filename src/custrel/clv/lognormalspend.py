@@ -276,7 +276,7 @@ class LogNormalSpend(SpendLaw):
                 f"Single purchases scatter by within = {within:.2f}; beyond {_WIDEST:g} their means are far "
                 "from log-normal, and expectations too high for customers of low means, too low for others."
             )
-            warnings.warn(told[-1], AssumptionWarning, stacklevel=4)  # at the line that asked for the fit
+            warnings.warn(told[-1], AssumptionWarning, stacklevel=3)  # at the line that asked for the fit
         return tuple(told)
 
     @classmethod

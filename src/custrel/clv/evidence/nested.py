@@ -37,6 +37,7 @@ from custrel.clv.nbd import NBD
 from custrel.clv.paretoggg import ParetoGGG
 from custrel.clv.paretonbd import ParetoNBD
 from custrel.clv.shifted_beta_geometric import ShiftedBetaGeometric
+from custrel.covariates import of_one
 from custrel.errors import DomainError
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _more_effects(smaller: Any, larger: Any) -> int | None:
     if any(not names <= many.get(process, set()) for process, names in few.items()):
         return None
     tied = set(getattr(larger, "shared", ())) - set(getattr(smaller, "shared", ()))
-    if any(tied & names for names in few.values()):  # one effect there, two here
+    if any(of_one(column, tied) for names in few.values() for column in names):  # one effect there, two here
         return None
     return int(np.size(getattr(larger, "effects", ())) - np.size(getattr(smaller, "effects", ())))
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from custrel.checked import checked_count
+from custrel.checked import checked_count, checked_number
 from custrel.covariates import WithCovariates
 from custrel.errors import DomainError
 from custrel.fit import Fit
@@ -159,7 +159,7 @@ def penalty_path(
     """
     if not isinstance(getattr(fit, "model", None), WithCovariates):
         raise DomainError(f"penalty_path needs a fit with covariates, got {fit!r:.80}")
-    if not 0 <= l1_share <= 1:
+    if not 0 <= checked_number("l1_share", l1_share) <= 1:
         raise DomainError(f"l1_share must lie between 0 (ridge) and 1 (lasso), got {l1_share!r}")
     count = checked_count("folds", folds, least=2)
     rows, rng = kept(fit.data, "penalty_path needs"), np.random.default_rng(checked_count("seed", seed, least=0))
@@ -190,7 +190,10 @@ def _checked(penalties: Any, law: WithCovariates[Any], rows: Rows, l1_share: flo
             slope = likelihood.gradient(law.to_log())[-law.effects.size :]
         largest = float(np.abs(slope).max()) / max(l1_share, _RIDGE)
         return largest * np.geomspace(1.0, _LEAST, checked_count("penalties", penalties, least=2))
-    found = np.sort(np.asarray(penalties, dtype=np.float64))[::-1]
+    try:
+        found = np.sort(np.atleast_1d(np.asarray(penalties, dtype=np.float64)))[::-1]
+    except (TypeError, ValueError):
+        found = np.array([np.nan])
     if found.ndim != 1 or not found.size or not np.all((found >= 0) & np.isfinite(found)):
         raise DomainError(f"penalties must be finite numbers, 0 or more, or how many of them, got {penalties!r:.80}")
     return found
