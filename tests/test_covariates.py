@@ -28,6 +28,7 @@ from custrel.clv import (
 from custrel.covariates import WithCovariates, asked_of
 from custrel.design import design_of
 from custrel.errors import ConvergenceError, DomainError, SchemaError
+from custrel.frames import leave
 from custrel.stats.draw import SharedNumbers
 
 approx = pytest.approx
@@ -199,14 +200,17 @@ def test_a_fit_of_contracts_finds_the_effects_that_made_the_data(law):
     assert np.abs((fit.parameters[-2:] - [-0.03, -0.6]) / fit.standard_errors[-2:]).max() < 3.5
 
 
-def test_contracts_bring_their_covariates_from_any_frame(frame_of):
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_contracts_bring_their_covariates_from_a_frame(library):
     frame = {
         "span": [1, 3, 3, 3],
         "ended": [True, True, False, True],
         "age": [31, 32, 32, 32],
         "plan": ["a", "b", "b", "b"],
     }
-    tenures = Tenures.from_spans(frame_of(frame), unit="year", covariates=["age", "plan"])
+    tenures = Tenures.from_spans(
+        leave({k: np.array(v) for k, v in frame.items()}, like=library), unit="year", covariates=["age", "plan"]
+    )
     assert_array_equal([1.0, 3.0, 3.0], tenures.age)
     assert_array_equal([1.0, 1.0, 2.0], tenures.n)
     assert_array_equal([31.0, 32.0, 32.0], tenures.covariates["age"])
