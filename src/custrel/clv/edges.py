@@ -147,8 +147,9 @@ def _top_at(law: Any, hill: Likelihood) -> Any:
 def _level_across(law: Any, hill: Likelihood) -> tuple[float, tuple[float, float]]:
     """On an edge, how the likelihood rises with w; and how often the bound by which it is level counts the log odds."""
     place = law.to_log()
-    odds, rise = law.coins.slopes() * np.exp(place), _rise(hill, place)
-    lowest = law.coins.bound
+    there: Any = hill.law.at_log(place)  # whose gradient is asked: on the edge the last digit says which bound is lower
+    odds, rise = there.coins.slopes() * np.exp(place), _rise(hill, place)
+    lowest = there.coins.bound
     unbound = hill.gradient(place) + rise * (lowest.buys * odds[0] + lowest.leaves * odds[1])
     buys, leaves = odds @ unbound / np.sum(odds * odds, axis=1) / rise
     return rise, (float(buys), float(leaves))

@@ -290,7 +290,8 @@ def test_every_library_gives_the_same_answer(table, library):
     if library == "polars":
         frame = pytest.importorskip("polars").from_arrow(frame)
     if library == "duckdb":
-        frame = pytest.importorskip("duckdb").connect().from_arrow(frame)
+        connection = pytest.importorskip("duckdb").connect()  # which its relations need to live
+        frame = connection.from_arrow(frame)
     columns = {"occurred_at": "date", "amount": "spend"}
     log = Interactions.from_frame(frame, kind="purchase", columns=columns)
     rows = backtest(log, [NBD, BGNBD], cutoffs=["1997-06-30", "1997-09-30"], horizon=13)

@@ -162,7 +162,6 @@ def _with_moments(frame: LazyFrame, calendar: Calendar) -> LazyFrame:
             raise SchemaError(f"covariates: {name!r} {said} in {bad:,} rows")
     if read is None:
         raise SchemaError(f"covariates: {name!r} holds no date: a frame of covariates needs a row")
-    read = read.cast(nw.Datetime("us"))  # what Dask says of the unit of text it has read need not be so
     others = {one: nw.col(one) for one in frame.collect_schema().names() if one != name}
     frame = mark(frame, **others, **{_MOMENT: read})
     after = period_of(_MOMENT, "microsecond", frame.implementation.value) - calendar.origin * calendar.microseconds
