@@ -514,7 +514,7 @@ def test_covariates_of_another_length_are_refused():
 def test_intervals_of_effects_hold_the_truth_as_often_as_they_say(law):
     true = np.array([0.02, 0.5, -0.03, 0.6])
     held = np.zeros(4)
-    crowds = 100
+    crowds = 40
     for seed in range(crowds):
         h = crowd(law, 1500, 1000 + seed, purchase=(0.2, 0.5), dropout=(-0.3, 0.6))
         table = type(law).fit(h, purchase=["age", "web"], dropout=["age", "web"]).table(level=0.9)

@@ -484,16 +484,16 @@ def test_who_knows_the_season_nearly_always_forecasts_it_better():
 
 @pytest.mark.slow
 def test_intervals_hold_the_truth_at_their_rate():
-    """60 crowds x 6 effects at 90 %: no more misses, and no fewer, than the binomial law allows."""
+    """30 crowds x 6 effects at 90 %: no more misses, and no fewer, than the binomial law allows."""
     inside = np.zeros(6)
-    for seed in range(60):
+    for seed in range(30):
         law, paths = crowd(500, 60, 100 + seed, step=6.0)
         fit = TimeVaryingParetoNBD.fit(paths, purchase=["wave", "price", "web"], dropout=["wave", "price", "web"])
         table = fit.table(level=0.9)
         inside += (table["low"][4:].to_numpy() <= law.effects) & (law.effects <= table["high"][4:].to_numpy())
-    low, high = binom.ppf([0.0005, 0.9995], 60, 0.9)
+    low, high = binom.ppf([0.0005, 0.9995], 30, 0.9)
     assert np.all((low <= inside) & (inside <= high))
-    low, high = binom.ppf([0.005, 0.995], 360, 0.9)
+    low, high = binom.ppf([0.005, 0.995], 180, 0.9)
     assert low <= inside.sum() <= high
 
 
