@@ -301,7 +301,7 @@ def benchmark():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("law", "crowds", "size"), [(0, 30, 700), (1, 10, 1500)], ids=["BGNBD", "ParetoNBD"])
+@pytest.mark.parametrize(("law", "crowds", "size"), [(0, 16, 700), (1, 6, 1500)], ids=["BGNBD", "ParetoNBD"])
 def test_of_intervals_of_90_percent_nine_in_ten_hold_what_is_true_and_what_comes(law, crowds, size):
     judge = benchmark()
     rng = np.random.default_rng(11)
