@@ -7,6 +7,7 @@ also of one who is yet to come.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 import numpy as np
 
 from custrel import serial
-from custrel.design import Design, design_from, design_of, needed
+from custrel.design import Design, design_from, design_of
 from custrel.errors import DomainError, nearest
 from custrel.frames import number_or_text, read_covariates
 from custrel.stats.estimate import Array
@@ -192,10 +193,7 @@ class WithCovariates(Generic[Law]):
             are yet to come need no more than that.
         """
         columns = known.columns if isinstance(known, MovedRows) else self._columns(known)
-        law = self.law
-        for process, z in self._shifts(columns).items():
-            law = law.hastened(process, z)
-        return law
+        return _moved(self.law, self._shifts(columns))
 
     def like(self, **covariates: float | str) -> Law:
         """The law of one customer of whom so much is known.
@@ -211,7 +209,7 @@ class WithCovariates(Generic[Law]):
         usual: dict[str, Any] = {}
         for design in self.designs.values():
             usual |= design.usual()
-        names = dict.fromkeys(name for design in self.designs.values() for name in design.needs)
+        names = _needs_of(self.designs)
         for name in covariates:
             if name not in names:
                 raise DomainError(f"this law knows no covariate {name!r}{nearest(name, names)}: {', '.join(names)}")
@@ -220,7 +218,7 @@ class WithCovariates(Generic[Law]):
         return {name: number_or_text(name, [value]) for name, value in {**usual, **covariates}.items()}
 
     def _columns(self, known: Any) -> dict[str, Array]:
-        told = _known_of(known, dict.fromkeys(name for design in self.designs.values() for name in design.needs))
+        told = _known_of(known, _needs_of(self.designs))
         return {process: design.matrix(told) for process, design in self.designs.items()}
 
     def _shifts(self, columns: Mapping[str, Array]) -> dict[str, Array]:
@@ -264,28 +262,13 @@ class WithCovariates(Generic[Law]):
         """Its derivatives in the law's parameters and in the effects, ``(parameters, rows)``."""
         if not isinstance(rows, MovedRows):
             rows = MovedRows(rows, self._columns(rows))
-        slopes = self._slopes(rows.told, self._shifts(rows.columns))
+        slopes = _slopes(self.law, rows.told, self._shifts(rows.columns))
         k = len(self.law.names())
         answer = np.zeros((k + len(self._named), len(rows)))
         answer[:k] = slopes[:k] / np.asarray(tuple(self.law))[:, None]
         for (process, x), slope in zip(rows.columns.items(), slopes[k:], strict=True):
             answer[k + self._places[process]] += slope * x.T
         return answer
-
-    def _slopes(self, told: Any, shifts: Mapping[str, Array]) -> Array:
-        """Derivatives of each row in the logarithms of the law's own parameters, then in what moves each process."""
-        law: Any = self.law
-        for process, z in shifts.items():
-            law = law.hastened(process, z)
-        names = law.names()
-        raw = dict(zip(names, law.score(told), strict=True))
-        logs = {name: getattr(self.law, name) * raw[name] for name in names}
-        moved = []
-        for process, z in shifts.items():
-            own, along = self.law.moves[process].chain(self.law, z, raw)
-            logs |= own
-            moved.append(along)
-        return np.stack([*logs.values(), *moved])
 
     def log_hessian(self, rows: MovedRows, *, step: float, central: bool) -> Array:
         """Second derivatives of the sum over the rows, on the scale of `to_log`.
@@ -294,23 +277,23 @@ class WithCovariates(Generic[Law]):
         however many covariates there are.
         """
         shifts, k = self._shifts(rows.columns), len(self.law.names())
-        ways, width = range(k + len(shifts)), 2 * step if central else step
-        here = self._slopes(rows.told, shifts)
-        ahead = (self._moved_by(rows.told, shifts, step, way) for way in ways)
-        behind = (self._moved_by(rows.told, shifts, -step, way) if central else here for way in ways)
+        ahead = self._stepped(rows.told, shifts, step)
+        behind = (
+            self._stepped(rows.told, shifts, -step)
+            if central
+            else itertools.repeat(_slopes(self.law, rows.told, shifts), k + len(shifts))
+        )
+        width = 2 * step if central else step
         apart = [rows.weights * (there - back) / width for there, back in zip(ahead, behind, strict=True)]
         return self._gathered(apart, rows.columns, k)
 
-    def _moved_by(self, told: Any, shifts: Mapping[str, Array], step: float, way: int) -> Array:
-        """`_slopes` a step along one of its own directions."""
-        k, along = len(self.law.names()), dict(shifts)
-        if way < k:
-            place = self.law.to_log()
-            place[way] += step
-            return replace(self, law=self.law.at_log(place))._slopes(told, along)  # noqa: SLF001  # one of our own
-        process = list(shifts)[way - k]
-        along[process] = along[process] + step
-        return self._slopes(told, along)
+    def _stepped(self, told: Any, shifts: Mapping[str, Array], step: float) -> Iterator[Array]:
+        """`_slopes` a step along each of its own directions."""
+        place = self.law.to_log()
+        for move in step * np.eye(place.size):
+            yield _slopes(self.law.at_log(place + move), told, shifts)
+        for process, z in shifts.items():
+            yield _slopes(self.law, told, {**shifts, process: z + step})
 
     def _gathered(self, apart: list[Array], columns: Mapping[str, Array], k: int) -> Array:
         """Rows' second derivatives summed into those of parameters and effects."""
@@ -433,8 +416,7 @@ def asked_of(
     known = data.covariates or {}
     designs = {process: design_of(columns, known, data.weights) for process, columns in asked.items()}
     _refuse_unshared(designs, shared)
-    names = dict.fromkeys(name for columns in asked.values() for name in needed(columns, known))
-    return data.knowing(names), Asked(designs, shared)
+    return data.knowing(_needs_of(designs)), Asked(designs, shared)
 
 
 def _refuse_unshared(designs: Mapping[str, Design], shared: tuple[str, ...]) -> None:
@@ -453,6 +435,31 @@ def _refuse_unshared(designs: Mapping[str, Design], shared: tuple[str, ...]) -> 
 def of_one(column: str, covariates: Iterable[str]) -> bool:
     """Whether a column is of one of these covariates: ``region[north]`` is of region."""
     return any(column == name or column.startswith(f"{name}[") for name in covariates)
+
+
+def _moved(law: Law, shifts: Mapping[str, Array]) -> Law:
+    """The law of each customer, by how much each process of theirs is moved."""
+    for process, z in shifts.items():
+        law = law.hastened(process, z)
+    return law
+
+
+def _slopes(law: Any, told: Any, shifts: Mapping[str, Array]) -> Array:
+    """Derivatives of each row in the logarithms of the law's own parameters, then in what moves each process."""
+    names = law.names()
+    raw = dict(zip(names, _moved(law, shifts).score(told), strict=True))
+    logs = {name: getattr(law, name) * raw[name] for name in names}
+    moved = []
+    for process, z in shifts.items():
+        own, along = law.moves[process].chain(law, z, raw)
+        logs |= own
+        moved.append(along)
+    return np.stack([*logs.values(), *moved])
+
+
+def _needs_of(designs: Mapping[str, Design]) -> dict[str, None]:
+    """Names of the covariates that designs are made of, in order."""
+    return dict.fromkeys(name for design in designs.values() for name in design.needs)
 
 
 def _layout(designs: Mapping[str, Design], shared: Iterable[str]) -> tuple[dict[str, Any], tuple[str, ...], Array]:

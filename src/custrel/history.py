@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -476,12 +477,11 @@ def _refuse_repeated(who: NDArray[Any] | None) -> None:
     """A table with a row for each customer has no customer twice."""
     if who is None:
         return
-    names = who.tolist()
-    if len(set(names)) < len(names):
-        seen: set[Any] = set()
-        twice = next(one for one in names if one in seen or seen.add(one))  # type: ignore[func-returns-value]
+    counts = Counter(who.tolist())
+    if again := who.size - len(counts):
+        twice = next(one for one, count in counts.items() if count > 1)
         raise SchemaError(
-            f"customer_id must name each customer once; {len(names) - len(set(names)):,} of {len(names):,} rows are of "
+            f"customer_id must name each customer once; {again:,} of {who.size:,} rows are of "
             f"one who has another row, such as {twice!r}: sum their purchases first, or name another column"
         )
 

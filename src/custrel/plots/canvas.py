@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from custrel.errors import DomainError, need
+from custrel.errors import DomainError, SchemaError, need
+from custrel.frames import collect, enter, require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
     from custrel.stats.estimate import Array
 
-__all__ = ["DATA", "HELD_OUT", "MODEL", "QUIET", "canvas", "name_ends", "numbers"]
+__all__ = ["DATA", "HELD_OUT", "MODEL", "QUIET", "canvas", "name_ends", "numbers", "numbers_in"]
 
 # Blue against near-black differs in lightness too: it is told apart without colours, and in print.
 DATA = "#262626"
@@ -106,3 +109,14 @@ def numbers(name: str, given: ArrayLike, shape: tuple[int, ...] | None = None) -
             f"{odd.sum():,} of {values.size:,} are not, the first is {first}"
         )
     return values
+
+
+def numbers_in(frame: Any, names: Sequence[str], *, picture: str) -> Array:
+    """Columns of a frame as numbers, a row for each of the names."""
+    opened, _ = enter(frame)
+    require(opened, names, purpose=picture)
+    found = collect(opened.select(*names))
+    try:
+        return np.array([found[name].astype(np.float64) for name in names])
+    except (TypeError, ValueError) as error:
+        raise SchemaError(f"{picture} wants numbers in every column: {error}") from error

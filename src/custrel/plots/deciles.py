@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from custrel.errors import DomainError, SchemaError, need
-from custrel.frames import collect, enter, require
-from custrel.plots.canvas import DATA, MODEL, canvas, name_ends
+from custrel.plots.canvas import DATA, MODEL, canvas, name_ends, numbers_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,13 +79,7 @@ def deciles(frame: Any, *, of: str = "mean purchases of a customer", ax: Axes | 
 def _columns(frame: Any) -> list[Array]:
     """The columns as numbers, in the order of the groups."""
     names = ["group", "n", "expected", "actual", "low", "high"]
-    opened, _ = enter(frame)
-    require(opened, names, purpose="a picture of deciles")
-    found = collect(opened.select(*names))
-    try:
-        columns = np.array([found[name].astype(np.float64) for name in names])
-    except (TypeError, ValueError) as error:
-        raise SchemaError(f"a picture of deciles wants numbers in every column: {error}") from error
+    columns = numbers_in(frame, names, picture="a picture of deciles")
     if not columns.size:
         raise DomainError("a picture of deciles wants one group or more; this frame has no rows")
     if not np.isfinite(columns[:4]).all():

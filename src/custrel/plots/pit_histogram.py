@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from custrel.errors import DomainError, SchemaError
-from custrel.frames import collect, enter, require
-from custrel.plots.canvas import DATA, MODEL, canvas
+from custrel.plots.canvas import DATA, MODEL, canvas, numbers_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,13 +90,7 @@ def _name_band(ax: Axes, x: float, y: float) -> None:
 def _columns(frame: Any) -> list[Array]:
     """The columns as numbers, from the lowest bin to the highest."""
     names = ["above", "upto", "share", "low", "high"]
-    opened, _ = enter(frame)
-    require(opened, names, purpose="a PIT histogram")
-    found = collect(opened.select(*names))
-    try:
-        columns = np.array([found[name].astype(np.float64) for name in names])
-    except (TypeError, ValueError) as error:
-        raise SchemaError(f"a PIT histogram wants numbers in every column: {error}") from error
+    columns = numbers_in(frame, names, picture="a PIT histogram")
     if not columns.size:
         raise DomainError("a PIT histogram wants one bin or more; this frame has no rows")
     if not np.isfinite(columns).all():
