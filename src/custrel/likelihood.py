@@ -94,13 +94,13 @@ class Likelihood(Hill):
 
     def hessian(self, position: Array, step: float = 1e-4) -> Array:
         """By differences of the score; a law that knows a shorter way goes it."""
-        if not hasattr(self.law, "log_hessian"):
+        if getattr(self.law, "log_hessian", None) is None:
             return super().hessian(position, step)
         return self._shorter(position, step, central=True)
 
     def rough_hessian(self, position: Array, gradient: Array, step: float = 1e-5) -> Array:
         """The same by forward differences."""
-        if not hasattr(self.law, "log_hessian"):
+        if getattr(self.law, "log_hessian", None) is None:
             return super().rough_hessian(position, gradient, step)
         return self._shorter(position, step, central=False)
 

@@ -38,7 +38,7 @@ import numpy as np
 
 from custrel.clv.edges import best_fit, fit_at
 from custrel.clv.horizon import horizon_in
-from custrel.clv.law import PurchaseLaw
+from custrel.clv.newborn import ByNewborn
 from custrel.clv.paretonbd import ParetoNBD
 from custrel.clv.sarmanov import Coins, Together, chances_of, mean_weight, means_over_time, watched_for
 from custrel.clv.story import Future, checked_watch, counts_of, times_of_purchases
@@ -61,7 +61,7 @@ __all__ = ["CorrelatedParetoNBD"]
 
 
 @dataclass(frozen=True, eq=False)
-class CorrelatedParetoNBD(PurchaseLaw):
+class CorrelatedParetoNBD(ByNewborn):
     r"""The Pareto / NBD law with correlated rates, by Sarmanov's family [1]_, as in [2]_.
 
     Parameters
@@ -239,7 +239,7 @@ class CorrelatedParetoNBD(PurchaseLaw):
         there = ParetoNBD(r + h.x, alpha + h.T, s, beta + h.T)
         return Together(there, self.coins.cases().given(*there))
 
-    def _newborn(self) -> Together:
+    def newborn(self) -> Together:
         """A customer of whom nothing is known yet."""
         return Together(ParetoNBD(*self), self.coins.cases())
 
@@ -258,26 +258,6 @@ class CorrelatedParetoNBD(PurchaseLaw):
     def survival_of_new(self, t: float | Array) -> Array:
         """The Pareto distribution, (beta / (beta + t))^s: by themselves, rates of leaving are distributed as ever."""
         return ParetoNBD(*self).survival_of_new(t)
-
-    def expected_purchases_of_new(self, t: float | Array) -> Array:
-        """The mean rate of those still there, summed over time."""
-        return self._newborn().expected_purchases_of_new(t)
-
-    def discounted_purchases_of_new(self, t: Array, delta: float) -> Array:
-        """The same, discounted at the continuous rate delta."""
-        return self._newborn().discounted_purchases_of_new(t, delta)
-
-    def activity_of_new(self, t: float | Array) -> Array:
-        """By the moment of the first purchase, at which the customer is still there."""
-        return self._newborn().activity_of_new(t)
-
-    def probability_of_new(self, n: int | Array, t: float | Array) -> Array:
-        """So many purchases and still there, or so many before leaving."""
-        return self._newborn().probability_of_new(n, t)
-
-    def probability_later_of_new(self, n: int | Array, t: float | Array, since: Array) -> Array:
-        """Whoever is still there is a customer of beta + since, and leaves the less easily."""
-        return self._newborn().probability_later_of_new(n, t, since)
 
     @property
     def time_scale(self) -> float | Array:

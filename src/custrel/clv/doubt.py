@@ -22,7 +22,7 @@ from custrel.clv.tenures import Tenures
 from custrel.errors import DomainError, nearest, one_of
 from custrel.fit import Fit
 from custrel.frames import leave
-from custrel.history import History
+from custrel.history import History, checked_history
 from custrel.posterior import Posterior
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CELLS",
     "Drawn",
+    "checked_customers",
     "drawn_from",
     "kind_of",
     "order_statistics",
@@ -107,7 +108,8 @@ class _Question:
     def of(self, h: Any) -> Callable[[Any], Array]:
         """What a law answers of these customers."""
         asked = {self.place: h.age if self.place == "age" else h, **self.given, **self.own}
-        return lambda law: np.asarray(getattr(law.of(h) if hasattr(law, "law") else law, self.method)(**asked))
+        told = self.place == "age"  # ages do not carry covariates to a law that wants them; a history does
+        return lambda law: np.asarray(getattr(law.of(h) if told and hasattr(law, "law") else law, self.method)(**asked))
 
 
 def predict(
@@ -234,6 +236,7 @@ def _question(law: Any, quantity: Any, h: Any, asked: tuple[Any, ...], named: Ma
 
 def _place(h: Any) -> str:
     """The name under which methods take the customers."""
+    _refuse_bare_paths(h, "predict")
     if isinstance(h, History):
         return "h"
     if not isinstance(h, Tenures):
@@ -248,9 +251,29 @@ def _place(h: Any) -> str:
     return "age"
 
 
+def checked_customers(h: Any, *, asked: str) -> History:
+    """The history that a law is asked about; paths of covariates must say what is to come.
+
+    >>> from custrel.clv import CovariatePaths
+    >>> from custrel.history import PurchaseTimes
+    >>> times = PurchaseTimes(customer=np.array([0]), time=np.array([2.5]), T=np.array([4.0]))
+    >>> paths = CovariatePaths.along(times, customer=[0], start=[0], covariates={"sale": [0]})
+    >>> checked_customers(paths, asked="forecast")
+    Traceback (most recent call last):
+    custrel.errors.DomainError: forecast must know what is to come of these covariates: give paths.with_scenario(...)
+    """
+    _refuse_bare_paths(h, asked)
+    return checked_history(h, law=asked)
+
+
+def _refuse_bare_paths(h: Any, asked: str) -> None:
+    if hasattr(h, "with_scenario"):
+        raise DomainError(f"{asked} must know what is to come of these covariates: give paths.with_scenario(...)")
+
+
 def kind_of(law: Any) -> type:
-    """The class of a law, of one with covariates that of the law which they move."""
-    return type(getattr(law, "law", law))
+    """The class whose methods a law answers with: of one with covariates that of the law which they move."""
+    return type(law) if hasattr(type(law), "expected_purchases") else type(getattr(law, "law", law))
 
 
 def _quantities(kind: type, place: str) -> list[str]:

@@ -20,12 +20,11 @@ import numpy as np
 from scipy.special import gammainc
 
 from custrel.checked import checked_level
-from custrel.clv.doubt import CELLS, drawn_from, kind_of, refuse_shared_rows, shared_rows
+from custrel.clv.doubt import CELLS, checked_customers, drawn_from, kind_of, refuse_shared_rows, shared_rows
 from custrel.clv.groups import grouped
 from custrel.clv.horizon import horizon_in
 from custrel.errors import DomainError
 from custrel.frames import leave
-from custrel.history import checked_history
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +112,7 @@ def forecast(
       group     n   value   low  high
     0   all  2357  1653.0  1517  1828
     """
-    checked_history(h, law="forecast")
+    checked_customers(h, asked="forecast")
     level, drawn = checked_level(level), drawn_from(fit, draws, seed, asked="forecast")
     if not hasattr(kind_of(drawn.law), "probability"):
         raise DomainError(f"forecast needs a fit of a law of purchases, got one of {kind_of(drawn.law).__name__}")

@@ -10,7 +10,7 @@ import numpy as np
 from custrel import serial
 from custrel.checked import checked_count, checked_level, checked_number
 from custrel.clv.bgnbd import BGNBD
-from custrel.clv.doubt import order_statistics
+from custrel.clv.doubt import checked_customers, order_statistics
 from custrel.clv.gammagamma import GammaGamma
 from custrel.clv.groups import grouped
 from custrel.clv.horizon import discount_per_unit, horizon_in
@@ -69,6 +69,8 @@ class LifetimeValue:
     @classmethod
     def of(cls, purchases: Fit[Any], spend: Fit[Any]) -> Self:
         """The estimator of two fits that are there already: laws with covariates come so.
+
+        A fit of `TimeVaryingParetoNBD` is asked about the history of `CovariatePaths.with_scenario`.
 
         Examples
         --------
@@ -181,6 +183,7 @@ class LifetimeValue:
         """
         purchases, spend = self._models()
         checked_number("margin", margin)
+        checked_customers(h, asked="LifetimeValue")
         t = horizon_in(h, horizon)
         if np.ndim(t):
             raise DomainError(f"horizon must be one number or duration, got an array of shape {np.shape(t)}")
@@ -334,4 +337,7 @@ def _refuse_taken(labels: dict[str, Any], columns: dict[str, Any]) -> None:
 
 def _check_law(name: str, law: Any, parent: type) -> None:
     if not (isinstance(law, type) and issubclass(law, parent)) or isabstract(law):
-        raise DomainError(f"LifetimeValue: {name} must be a law such as BGNBD or GammaGamma, the class, got {law!r}")
+        raise DomainError(
+            f"LifetimeValue: {name} must be a law such as BGNBD or GammaGamma, the class, got {law!r:.80}: fits, and "
+            "laws with covariates that change, come by LifetimeValue.of(fit, fit)"
+        )

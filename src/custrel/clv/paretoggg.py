@@ -31,7 +31,8 @@ import numpy as np
 from scipy.special import expit, psi
 
 from custrel.clv.by_futures import ByFutures, GapFuture, drawn
-from custrel.clv.law import Living, PurchaseLaw, log_gaps_of
+from custrel.clv.law import Living, log_gaps_of
+from custrel.clv.newborn import ByNewborn
 from custrel.clv.paretonbd import ParetoNBD
 from custrel.clv.regularity import Rows, by_nodes, cut_short, outlasting
 from custrel.clv.story import checked_watch, times_with_gaps
@@ -53,7 +54,7 @@ __all__ = ["ParetoGGG"]
 
 
 @dataclass(frozen=True, eq=False)
-class ParetoGGG(PurchaseLaw):
+class ParetoGGG(ByNewborn):
     r"""The Pareto / GGG law of Platzer and Reutterer (2016) [1]_.
 
     Whatever is expected of the time to come is a mean over 2,000 futures of each customer, the same random numbers for
@@ -201,31 +202,11 @@ class ParetoGGG(PurchaseLaw):
         """The Pareto distribution: (beta / (beta + t))^s."""
         return np.asarray(np.exp(-self.s * np.log1p(np.asarray(t) / self.beta)))
 
-    def _newborn(self) -> ByFutures:
+    def newborn(self) -> ByFutures:
         """Futures of a customer of whom nothing is known yet."""
         given = np.broadcast_arrays(*self)
         zero = np.zeros(given[0].size)
         return ByFutures(Rows(*(np.ravel(one).astype(np.float64) for one in given), *[zero] * 4), given[0].shape)
-
-    def expected_purchases_of_new(self, t: float | Array) -> Array:
-        """Mean over futures from the priors."""
-        return self._newborn().expected_purchases_of_new(t)
-
-    def discounted_purchases_of_new(self, t: Array, delta: float) -> Array:
-        """Mean over futures from the priors."""
-        return self._newborn().discounted_purchases_of_new(t, delta)
-
-    def activity_of_new(self, t: float | Array) -> Array:
-        """Mean over futures from the priors."""
-        return self._newborn().activity_of_new(t)
-
-    def probability_of_new(self, n: int | Array, t: float | Array) -> Array:
-        """Mean over futures from the priors."""
-        return self._newborn().probability_of_new(n, t)
-
-    def probability_later_of_new(self, n: int | Array, t: float | Array, since: Array) -> Array:
-        """Mean over futures from the priors."""
-        return self._newborn().probability_later_of_new(n, t, since)
 
     @property
     def time_scale(self) -> float | Array:

@@ -276,6 +276,34 @@ def test_what_is_expected_of_new_customers_is_what_happens():
     assert approx(1 - law.probability_of_new(0, one)[0], abs=1e-12) == law.activity_of_new(one)[0]
 
 
+@pytest.mark.parametrize("parameters", [(0.55, 10.6, 0.61, 11.7), (300.0, 900.0, 0.01, 0.02)])
+def test_chances_of_new_customers_are_the_integral_over_the_moment_of_leaving(parameters):
+    """There to the end, or left at y: each time a negative binomial count of what the clock of purchases shows."""
+    designs, paths = one_customer([0, 5.0, 6.0], 40.0, [], [1, 3, 0.5], [0, 4, -1])
+    law = TimeVaryingParetoNBD(ParetoNBD(*parameters), np.array([0.5, 0.7]), designs)
+    told = law.told(law._moved(paths))
+    with mp.workdps(15):
+        r, alpha, s, beta = (mp.mpf(one) for one in parameters)
+        A, C = ([mp.mpf(one) for one in clock.rate] for clock in (told.buying, told.leaving))
+
+        def count(n, shown):
+            return mp.rf(r, n) / mp.factorial(n) * (alpha / (alpha + shown)) ** r * (shown / (alpha + shown)) ** n
+
+        def chance(n):
+            B = D = total = mp.mpf(0)
+            for a, c, length in zip(A, C, (mp.mpf(5), mp.mpf(1), mp.mpf(34)), strict=True):
+
+                def leaves(w, a=a, c=c, B=B, D=D):
+                    return s * c / (beta + D + c * w) * (1 + (D + c * w) / beta) ** -s * count(n, B + a * w)
+
+                total += mp.quad(leaves, [0, *(length * mp.mpf(10) ** -k for k in range(4, -1, -1))])
+                B, D = B + a * length, D + c * length
+            return float(total + (1 + D / beta) ** -s * count(n, B))
+
+        exact = [chance(n) for n in (0, 1, 3, 20)]
+    assert_allclose(exact, law.probability_of_new(np.array([[0], [1], [3], [20]]), paths)[:, 0], rtol=1e-9, atol=1e-13)
+
+
 def test_counts_add_up():
     law, paths = same_for_all(1, 8.0, [0.8, -0.1, 0.5, 0.2])
     law = replace(law, law=ParetoNBD(1.5, 12.0, 1.3, 6.0))
@@ -502,7 +530,7 @@ def test_intervals_hold_the_truth_at_their_rate():
 
 def test_a_law_needs_paths_and_covariates():
     _, paths = crowd(30, 20, 6)
-    with pytest.raises(DomainError, match="needs CovariatePaths, as CovariatePaths.of.* makes; got History"):
+    with pytest.raises(DomainError, match="needs CovariatePaths, as CovariatePaths.of.* makes, or .*; got History"):
         TimeVaryingParetoNBD.fit(paths.history, purchase="wave")
     with pytest.raises(DomainError, match="name covariates with purchase=.* without any this law is clv.ParetoNBD"):
         TimeVaryingParetoNBD.fit(paths)
@@ -534,11 +562,13 @@ def test_the_future_must_be_told():
     law, paths = crowd(30, 20, 6)
     with pytest.raises(DomainError, match="scenario must be a frame of covariates to come"):
         law.p_alive(paths, 5)
-    with pytest.raises(TypeError, match="scenario"):
+    with pytest.raises(DomainError, match="got None: give scenario=..., or the history of paths.with_scenario"):
         law.expected_purchases(paths, 5)
+    with pytest.raises(DomainError, match="for ever: give a horizon that ends, such as '3650D', and a scenario that"):
+        law.expected_purchases(paths, np.inf, scenario="carry_forward")
     with pytest.raises(DomainError, match="a horizon must be a finite number"):
         law.expected_purchases(paths, -1, scenario="carry_forward")
-    with pytest.raises(DomainError, match="n must be a whole number, 0 or more, got 1.5"):
+    with pytest.raises(DomainError, match="n must be whole numbers of purchases, 0 or more, got 1.5"):
         law.probability(1.5, paths, 5, scenario="carry_forward")
 
 

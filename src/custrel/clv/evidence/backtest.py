@@ -17,6 +17,8 @@ from custrel.clv.gammagamma import GammaGamma
 from custrel.clv.horizon import horizon_in
 from custrel.clv.law import PurchaseLaw
 from custrel.clv.spend import SpendLaw
+from custrel.clv.time_varying.paths import CovariatePaths
+from custrel.clv.time_varying.scenario import CARRY_FORWARD
 from custrel.errors import ConvergenceError, DomainError, one_of
 from custrel.frames import collect, leave, tally
 from custrel.history import DAYS, History
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["backtest"]
 
+AS_IT_CAME = "as_it_came"
 _ROWS = 1 << 13  # customers whose chances are held at a time
 _FIGURES = (
     *("total_expected", "total_error", "mean_absolute_error", "root_mean_squared_error", "bias", "log_score", "crps"),
@@ -59,6 +62,26 @@ class _Origin:
     t: float
     came: PurchaseCounts
     before: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What laws may know of customers beside their purchases."""
+
+    covariates: Any
+    changing: Any
+    scenario: str
+
+    def to(self, h: History, log: Interactions, cutoff: Any, told: dict[str, Any]) -> History:
+        """The history that carries it."""
+        h = h if self.covariates is None else h.with_covariates(self.covariates)
+        if self.changing is None:
+            return h
+        asked = {name: value for name, value in told.items() if name != "log_gaps"}
+        paths = replace(CovariatePaths.of(log, self.changing, until=cutoff, **asked), history=h)
+        if self.scenario == CARRY_FORWARD:
+            return paths.with_scenario(CARRY_FORWARD)
+        return paths.with_scenario(self.changing, whole=True)
 
 
 @dataclass(frozen=True)
@@ -92,6 +115,8 @@ def backtest(
     since: Any = None,
     customers: Any = None,
     covariates: Any = None,
+    changing: Any = None,
+    scenario: str = "as_it_came",
     unit: str = "week",
     grain: str = "day",
     spend: type[SpendLaw] | None = GammaGamma,
@@ -124,6 +149,13 @@ def backtest(
     covariates
         What laws may know of the customers beside their purchases, as for `History.with_covariates`. Nothing in it may
         be younger than the first cutoff: what came to be known later would tell of what is foretold.
+    changing
+        Frames of covariates that change, as for `CovariatePaths.of`, until the end of the last horizon. The history of
+        each cutoff carries what they tell until then, for laws such as ``partial(TimeVaryingParetoNBD.fit,
+        purchase=["season"])``; other laws do not notice.
+    scenario
+        What is known at a cutoff of `changing` after it: ``"as_it_came"``, as of seasons and of what was planned; or
+        nothing, and so all goes on as it last was: ``"carry_forward"``.
     unit, grain
         As for `Interactions.history`.
     spend
@@ -183,7 +215,9 @@ def backtest(
     spans = _spans(log, cutoffs, horizon, until, unit, grain)
     told: dict[str, Any] = {"unit": unit, "grain": grain, "log_gaps": any(one.needs_log_gaps for one in contestants)}
     told |= {"since": since, "customers": customers}
-    origins = [_origin(log, *span, told, covariates) for span in spans]
+    one_of("scenario", scenario, [AS_IT_CAME, CARRY_FORWARD])
+    known = _Known(covariates, changing, scenario)
+    origins = [_origin(log, *span, told, known) for span in spans]
     rows = [row for origin in origins for row in _rows(origin, contestants, spend)]
     columns = {name: np.array([row[name] for row in rows], dtype=_KINDS.get(name, float)) for name in rows[0]}
     return leave(columns, like=origins[0].h.like)
@@ -291,10 +325,9 @@ def _last_of(period: int, grain: str) -> Any:
     return moment.date() if GRAINS[grain] >= GRAINS["day"] else moment
 
 
-def _origin(log: Interactions, cutoff: Any, last: int, end: int, told: dict[str, Any], covariates: Any) -> _Origin:
+def _origin(log: Interactions, cutoff: Any, last: int, end: int, told: dict[str, Any], known: _Known) -> _Origin:
     grain, steps = told["grain"], end - last
-    h = log.history(until=cutoff, **told)
-    h = h if covariates is None else h.with_covariates(covariates)
+    h = known.to(log.history(until=cutoff, **told), log, cutoff, told)
     between = partial(log.purchases_between, grain=grain, customers=h)
     came, before = (
         between(moment_of(one + 1, grain), moment_of(other, grain))

@@ -8,13 +8,15 @@ Within a piece that begins at :math:`y_k`, with the rates :math:`A_k` and :math:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, gammaln
 
+from custrel.clv.horizon import FORGOTTEN
 from custrel.clv.nbd import log_counts
-from custrel.clv.paretonbd import ParetoNBD, gone_with, log_decay
+from custrel.clv.paretonbd import ParetoNBD, log_decay
 from custrel.clv.time_varying.clocks import Pull
 from custrel.stats.special import by_count, digamma_rising, log_rising
 
@@ -35,6 +37,8 @@ __all__ = [
     "score",
     "survival_of_new",
 ]
+
+LAST = 700.0  # exp(700) is all but the largest number there is
 
 
 @dataclass(frozen=True)
@@ -131,23 +135,52 @@ def activity_of_new(law: ParetoNBD, told: Told) -> Array:
     return paths.sums(there * piece.activity_of_new(paths.length))
 
 
-def probability_of_new(law: ParetoNBD, told: Told, n: int) -> Array:
-    """Probability of n purchases until T: still there, or left in a piece, after some before it and the rest in it."""
-    r, alpha, s, beta = (told.paths.of_each(value) for value in law)
+def probability_of_new(law: ParetoNBD, told: Told, n: Array) -> Array:
+    """Probability of numbers n of purchases until T, ``(n, ..., customers)``: still there, or left in a piece."""
     paths, buying, leaving = told.paths, told.buying, told.leaving
-    here = np.exp(log_counts(law.r, law.alpha, np.array(n), buying.total)) * survival_of_new(law, told)
-    gone = np.zeros(())
-    for before in range(n + 1):
-        some = np.exp(log_counts(r, alpha, np.array(before), buying.before))
-        piece = r + before, (alpha + buying.before) / buying.rate, s, (beta + leaving.before) / leaving.rate
-        gone = gone + some * _left_with(piece, n - before, paths.length)
+    stays = survival_of_new(law, told)
+    here = stays * np.exp(log_counts(law.r, law.alpha, n.reshape(-1, *[1] * stays.ndim), buying.total))
+    r, alpha, s, beta = (paths.of_each(value) for value in law)
+    pieces = r, alpha / buying.rate, buying.before / buying.rate, s, (beta + leaving.before) / leaving.rate
+    rows = np.broadcast_arrays(*pieces, paths.length)
+    gone = _left_with(n, *(row.ravel() for row in rows)).reshape(-1, *rows[0].shape)
     return np.asarray(here + paths.sums(np.exp(-s * np.log1p(leaving.before / beta)) * gone))
 
 
-def _left_with(parameters: tuple[float | Array, ...], n: int, t: Array) -> Array:
-    """Probability of having left within t, after n purchases."""
-    rows = np.broadcast_arrays(*parameters, np.array(float(n)), t)
-    answer = np.zeros(rows[0].shape)
-    some = rows[-1] > 0
-    answer[some] = gone_with(*(row[some] for row in rows))
+def _left_with(n: Array, r: Array, alpha: Array, since: Array, s: Array, beta: Array, t: Array) -> Array:
+    """Probability of leaving within t after n purchases, which began `since` before: ``(n, rows)``.
+
+    Over the logarithm of the moment of leaving, on the scale of the shorter of both clocks, all is smooth: nodes of
+    Gauss and Legendre do, the more the further it falls.
+    """
+    with np.errstate(over="ignore"):
+        last = np.minimum(t, beta * np.expm1(np.minimum(FORGOTTEN / s, LAST)))
+    end = np.log1p(last / np.minimum(alpha + since, beta))
+    fall = r * np.log1p(last / (alpha + since)) + n.max(initial=0)
+    size = 16 * np.ceil((12 + 4 * np.sqrt(fall) + 3 * end) / 16)
+    answer, rows = np.zeros((n.size, t.size)), (r, alpha, since, s, beta, end)
+    for many in np.unique(size[last > 0]):
+        some = (size == many) & (last > 0)
+        answer[:, some] = _at_nodes(n, int(many), *(row[some] for row in rows))
     return answer
+
+
+def _at_nodes(n: Array, many: int, r: Array, alpha: Array, since: Array, s: Array, beta: Array, end: Array) -> Array:
+    """The same by so many nodes."""
+    ways = log_rising(r, n[:, None]) - gammaln(n[:, None] + 1)
+    shorter, total = np.minimum(alpha + since, beta), np.zeros((n.size, end.size))
+    for node, weight in zip(*_rule(many), strict=True):
+        w = shorter * np.expm1(node * end)
+        leaves = weight * end * (w + shorter) * s / beta * np.exp(-(s + 1) * np.log1p(w / beta))
+        shown = since + w
+        share, none = np.log(shown / (alpha + shown)), r * np.log1p(shown / alpha)
+        for place, count in enumerate(n):
+            total[place] += leaves * np.exp(ways[place] + count * share - none)
+    return total
+
+
+@cache
+def _rule(many: int) -> tuple[Array, Array]:
+    """Nodes and weights of Gauss and Legendre between 0 and 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(many)
+    return (nodes + 1) / 2, weights / 2

@@ -29,11 +29,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from custrel import serial
-from custrel.checked import checked_count
-from custrel.clv.horizon import discount_per_unit
+from custrel.clv.horizon import discount_per_unit, whole_numbers
 from custrel.clv.paretonbd import ParetoNBD
+from custrel.clv.story import counts_of
 from custrel.clv.time_varying import by_pieces
 from custrel.clv.time_varying.clocks import Clock, Levels, MovedPaths
+from custrel.clv.time_varying.foreseen import ForeseenHistory
+from custrel.clv.time_varying.futures import ClockFuture, moment_when, places
 from custrel.clv.time_varying.paths import CovariatePaths
 from custrel.clv.time_varying.scenario import ahead
 from custrel.covariates import FARTHEST, WithCovariates, asked_of
@@ -47,10 +49,14 @@ from custrel.stats.maximise import top_near
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from custrel.clv.time_varying.pieces import Numbers
     from custrel.history import History
+    from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
 
 __all__ = ["TimeVaryingParetoNBD"]
+
+Customers = CovariatePaths | ForeseenHistory
 
 _CELLS = 1 << 17  # draws x pieces at a time
 
@@ -60,7 +66,8 @@ _CELLS = 1 << 17  # draws x pieces at a time
 class TimeVaryingParetoNBD(WithCovariates[ParetoNBD]):
     """The Pareto / NBD law with covariates that change in time, of Bachmann, Meierer and Naef (2021) [1]_.
 
-    Wherever `paths` are taken, the answer has the shape ``(customers,)``, or ``(draws, customers)`` where the
+    Wherever customers are taken, as paths or as the history of `CovariatePaths.with_scenario`, which `LifetimeValue`,
+    `predict` and `forecast` want, the answer has the shape ``(customers,)``, or ``(draws, customers)`` where the
     parameters are draws. `of` and `like` tell the `ParetoNBD` of customers whose covariates never change.
 
     Parameters
@@ -96,7 +103,7 @@ class TimeVaryingParetoNBD(WithCovariates[ParetoNBD]):
     @classmethod
     def fit(
         cls,
-        paths: CovariatePaths,
+        h: Customers,
         *,
         purchase: str | Sequence[str] | None = None,
         dropout: str | Sequence[str] | None = None,
@@ -109,8 +116,8 @@ class TimeVaryingParetoNBD(WithCovariates[ParetoNBD]):
 
         Parameters
         ----------
-        paths
-            The customers.
+        h
+            The customers: their paths, or a history that carries them.
         purchase, dropout
             Covariates that move how often customers buy, and how soon they leave: names, or a formula.
         shared
@@ -123,7 +130,8 @@ class TimeVaryingParetoNBD(WithCovariates[ParetoNBD]):
         DomainError
             If no covariate is asked for, or one is unknown, the same at all times, or a combination of others.
         """
-        levels = Levels.of(_checked(paths, cls.__name__))
+        paths = _paths_of(h, cls.__name__)
+        levels = Levels.of(paths)
         wanted = {"purchase": purchase, "dropout": dropout}
         _refuse_constants(wanted, levels)
         levels, asked = asked_of(ParetoNBD, levels, wanted, shared)
@@ -156,27 +164,16 @@ class TimeVaryingParetoNBD(WithCovariates[ParetoNBD]):
                 answer[4 + place] += moved.sums(along[process] * column[moved.level])
         return answer
 
-    def log_hessian(self, rows: Any, *, step: float, central: bool) -> Array:
-        """Second derivatives of the sum over the rows, on the scale of `to_log`: differences of the score."""
-        place = self.to_log()
-
-        def slope(move: Array) -> Array:
-            law = self.at_log(place + move)
-            return np.asarray(law.stretch(place + move) * (law.score(rows) @ rows.weights))
-
-        ways = step * np.eye(place.size)
-        back = [slope(-way) for way in ways] if central else [slope(np.zeros(place.size))] * place.size
-        apart = np.asarray([slope(way) for way in ways]) - np.asarray(back)
-        return np.asarray((apart + apart.T) / (4 * step if central else 2 * step))
+    log_hessian = None  # type: ignore[assignment]  # that of static covariates; here differences of the score do
 
     # -- what is asked of customers ------------------------------------------------------------------------------------
 
-    def p_alive(self, paths: CovariatePaths, t: float | str | Array = 0.0, *, scenario: Any = None) -> Array:
+    def p_alive(self, h: Customers, t: float | str | Array = 0.0, *, scenario: Any = None) -> Array:
         """Probability that the customer has not left by T, or by a time t after T.
 
         Parameters
         ----------
-        paths
+        h
             The customers.
         t
             How long after T, in the unit of the paths, or a duration such as ``"365D"``.
@@ -184,57 +181,77 @@ class TimeVaryingParetoNBD(WithCovariates[ParetoNBD]):
             The covariates to come, as for `expected_purchases`; needed if t is not 0.
         """
         if np.ndim(t) == 0 and t == 0:
-            return self._asked(by_pieces.p_alive, paths)
-        return self._asked(_of_the_living(by_pieces.survival_of_new), paths, self._ahead(paths, t, scenario))
+            return self.p_alive_now(h)
+        return self._asked(_of_the_living(by_pieces.survival_of_new), h, self._ahead(h, t, scenario))
 
-    def expected_purchases(self, paths: CovariatePaths, t: float | str | Array, *, scenario: Any) -> Array:
+    def p_alive_now(self, h: Customers) -> Array:
+        """Probability that the customer has not left by T."""
+        return self._asked(by_pieces.p_alive, h)
+
+    def expected_purchases(self, h: Customers, t: float | str | Array, *, scenario: Any = None) -> Array:
         """Expected purchases within t after T, given what was bought: P(alive) times those of the living.
 
         Parameters
         ----------
-        paths
-            The customers.
+        h
+            The customers: their paths, or the history that `CovariatePaths.with_scenario` makes.
         t
             Horizon in the unit of the paths, or a duration such as ``"365D"``.
         scenario
             The covariates to come: a frame, or several, with rows after the end of observation. Until the first row the
             last known value holds, and the last one holds to the end. ``"carry_forward"`` says that all covariates go
             on as they last were; in a list beside frames, that those go on of which the frames are silent. Or paths
-            that begin at T, one for each customer.
+            that begin at T, one for each customer. A history made with a scenario needs none.
 
         Raises
         ------
         DomainError
-            If the scenario says nothing of a covariate or a customer, or tells of the past.
+            If there is no scenario, it says nothing of a covariate or a customer, tells of the past, or does not reach
+            to the horizon.
         """
-        return self._asked(_of_the_living(by_pieces.purchases_of_new), paths, self._ahead(paths, t, scenario))
+        return self._asked(_of_the_living(by_pieces.purchases_of_new), h, self._ahead(h, t, scenario))
 
-    def p_active(self, paths: CovariatePaths, t: float | str | Array, *, scenario: Any) -> Array:
+    def p_active(self, h: Customers, t: float | str | Array, *, scenario: Any = None) -> Array:
         """Probability of at least one purchase within t after T; parameters as for `expected_purchases`."""
-        return self._asked(_of_the_living(by_pieces.activity_of_new), paths, self._ahead(paths, t, scenario))
+        return self._asked(_of_the_living(by_pieces.activity_of_new), h, self._ahead(h, t, scenario))
 
-    def probability(self, n: int, paths: CovariatePaths, t: float | str | Array, *, scenario: Any) -> Array:
+    def probability(self, n: int | Array, h: Customers, t: float | str | Array, *, scenario: Any = None) -> Array:
         """Probability of exactly n purchases within t after T; the other parameters as for `expected_purchases`."""
-        count, later = checked_count("n", n, least=0), self._ahead(paths, t, scenario)
-        now = self._asked(_of_the_living(partial(by_pieces.probability_of_new, n=count)), paths, later)
-        return now if count else np.asarray(now + 1 - self.p_alive(paths))
+        counts, which = _distinct(n)
+        equation = _of_the_living(partial(by_pieces.probability_of_new, n=counts))
+        chances = self._asked(equation, h, self._ahead(h, t, scenario))
+        chances[counts == 0] += 1 - self.p_alive_now(h)
+        return _chosen(chances, which)
 
     def discounted_expected_purchases(
-        self, paths: CovariatePaths, t: float | str | Array, *, annual_discount_rate: float, scenario: Any
+        self, h: Customers, t: float | str | Array, *, annual_discount_rate: float, scenario: Any = None
     ) -> Array:
         r"""Expected purchases within t after T, each worth :math:`e^{-\delta s}` at time s.
 
         Parameters
         ----------
-        paths, t, scenario
+        h, t, scenario
             As for `expected_purchases`.
         annual_discount_rate
             Effective annual rate: 0.10 makes a value in a year worth 1/1.10.
         """
-        delta = discount_per_unit(annual_discount_rate, paths.unit)
+        delta = discount_per_unit(annual_discount_rate, h.unit)
 
         worth = partial(by_pieces.purchases_of_new, delta=delta)
-        return self._asked(_of_the_living(worth), paths, self._ahead(paths, t, scenario))
+        return self._asked(_of_the_living(worth), h, self._ahead(h, t, scenario))
+
+    def future(self, h: ForeseenHistory, numbers: SharedNumbers) -> ClockFuture:
+        """By the story: who is there buys at their own rate, and leaves at a moment of their own, each by its clock."""
+        now, later = (self.told(self._moved(side)) for side in (h.paths, h.to_come))
+        living = by_pieces.living(self.law, now)
+        here = numbers.uniform() < by_pieces.p_alive(self.law, now)
+        x, who = counts_of(h.x, self.law.r)
+        rate = numbers.gamma(self.law.r + x)[:, who] / living.alpha
+        with np.errstate(divide="ignore", over="ignore"):  # a rate of leaving of 0 never leaves
+            shown = numbers.exponential() * living.beta / numbers.gamma(self.law.s)
+        leaves = moment_when(later.paths, later.leaving, *places(shown), shown)
+        stays = np.where(here, np.inf, 0.0)
+        return ClockFuture(rate, stays, leaves, paths=later.paths, clock=later.buying)
 
     def expected_purchases_of_new(self, paths: CovariatePaths) -> Array:
         """Expected repeat purchases within T of new customers whose covariates go these paths."""
@@ -248,9 +265,10 @@ class TimeVaryingParetoNBD(WithCovariates[ParetoNBD]):
         """Probability that new customers whose covariates go these paths buy again within T."""
         return self._asked(by_pieces.activity_of_new, paths)
 
-    def probability_of_new(self, n: int, paths: CovariatePaths) -> Array:
+    def probability_of_new(self, n: int | Array, paths: CovariatePaths) -> Array:
         """Probability that new customers whose covariates go these paths buy n times more within T."""
-        return self._asked(partial(by_pieces.probability_of_new, n=checked_count("n", n, least=0)), paths)
+        counts, which = _distinct(n)
+        return _chosen(self._asked(partial(by_pieces.probability_of_new, n=counts), paths), which)
 
     def simulate(self, paths: CovariatePaths, rng: np.random.Generator) -> PurchaseTimes:
         """New customers, one for each of these paths, by the story and exactly: piece by piece in continuous time.
@@ -282,7 +300,7 @@ class TimeVaryingParetoNBD(WithCovariates[ParetoNBD]):
             ".like(...), which are laws without covariates"
         )
 
-    def _asked(self, equation: Callable[..., Array], *sides: CovariatePaths) -> Array:
+    def _asked(self, equation: Callable[..., Array], *sides: Customers) -> Array:
         """An equation of customers, some at a time, and of some draws at a time: memory stays bounded."""
         moved = [self._moved(side) for side in sides]
         most = max(moved, key=lambda side: side.customer.size)
@@ -290,7 +308,8 @@ class TimeVaryingParetoNBD(WithCovariates[ParetoNBD]):
         for part in most.parts(BLOCK):
             some = [side if part.stop >= len(side) and not part.start else side.take(part) for side in moved]
             cells = max(side.customer.size for side in some)
-            answers.append(np.concatenate([equation(law.law, *map(law.told, some)) for law in self._few_draws(cells)]))
+            draws = [equation(law.law, *map(law.told, some)) for law in self._few_draws(cells)]
+            answers.append(draws[0] if len(draws) == 1 else np.concatenate(draws, axis=-2))
         return np.concatenate(answers, axis=-1)
 
     def _few_draws(self, cells: int) -> Iterator[Self]:
@@ -302,11 +321,12 @@ class TimeVaryingParetoNBD(WithCovariates[ParetoNBD]):
             law = ParetoNBD(*(value[part] if np.ndim(value) else value for value in self.law), unit=self.unit)
             yield replace(self, law=law, effects=self.effects[part])
 
-    def _moved(self, paths: CovariatePaths) -> MovedPaths:
+    def _moved(self, h: Customers) -> MovedPaths:
         """Paths with the columns of this law's covariates, and no more pieces than these make."""
-        if isinstance(paths, MovedPaths):
-            return paths
-        self.law.refuse_another_unit(_checked(paths, type(self).__name__).unit, "the paths count")
+        if isinstance(h, MovedPaths):
+            return h
+        paths = _paths_of(h, type(self).__name__)
+        self.law.refuse_another_unit(paths.unit, "the paths count")
         return MovedPaths.of_designs(self._known(paths), self.designs)
 
     def _known(self, paths: CovariatePaths) -> CovariatePaths:
@@ -315,8 +335,10 @@ class TimeVaryingParetoNBD(WithCovariates[ParetoNBD]):
         wanted = dict.fromkeys(name for usual in named for name in usual)
         return paths.knowing(wanted) if all(named) and wanted.keys() <= paths.covariates.keys() else paths
 
-    def _ahead(self, paths: CovariatePaths, t: float | str | Array, scenario: Any) -> CovariatePaths:
-        return ahead(self._known(_checked(paths, type(self).__name__)), t, scenario)
+    def _ahead(self, h: Customers, t: float | str | Array, scenario: Any) -> CovariatePaths:
+        """What is to come: by the scenario that is given, or by that of the history."""
+        to_come = getattr(h, "to_come", None) if scenario is None else scenario
+        return ahead(self._known(_paths_of(h, type(self).__name__)), t, to_come)
 
     def _shifts(self, columns: Mapping[str, Array]) -> dict[str, Array]:
         """By how much each process is moved at each level, column by column: a sum that no other row can change."""
@@ -371,10 +393,25 @@ def _without_change(law: TimeVaryingParetoNBD, rows: MovedPaths) -> list[TimeVar
     return [law.at_log(place)]
 
 
-def _checked(paths: Any, law: str) -> CovariatePaths:
+def _distinct(n: int | Array) -> tuple[Array, Numbers]:
+    """The numbers of purchases that are asked for, each once, and where each of those given stands among them."""
+    counts, which = np.unique(whole_numbers(n), return_inverse=True)
+    return counts.astype(np.float64), which.reshape(np.shape(n))
+
+
+def _chosen(chances: Array, which: Numbers) -> Array:
+    """The chances of the numbers that were asked for, which may be each customer's own."""
+    shape = np.broadcast_shapes(which.shape, chances.shape[1:])
+    every, place = np.broadcast_to(chances, (len(chances), *shape)), np.broadcast_to(which, shape)
+    return np.asarray(np.take_along_axis(every, place[None], axis=0)[0])
+
+
+def _paths_of(h: Any, law: str) -> CovariatePaths:
+    """The paths themselves, or those that a history carries."""
+    paths = getattr(h, "paths", h)
     if not isinstance(paths, CovariatePaths):
         raise DomainError(
-            f"{law} needs CovariatePaths, as CovariatePaths.of(log, frames, until=...) makes; got "
-            f"{type(paths).__name__}"
+            f"{law} needs CovariatePaths, as CovariatePaths.of(log, frames, until=...) makes, or the history of "
+            f"paths.with_scenario(...); got {type(h).__name__}"
         )
     return paths

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from custrel.checked import checked_number
 from custrel.clv.time_varying.calendar import Calendar
+from custrel.clv.time_varying.foreseen import ForeseenHistory
 from custrel.clv.time_varying.pieces import Numbers, distinct_rows, in_force, joined, running_sums
+from custrel.clv.time_varying.scenario import FOREVER, ahead
 from custrel.clv.time_varying.steps import changes_of, number_of, read_all
 from custrel.errors import DomainError, SchemaError, nearest
 from custrel.frames import collect, enter, leave, number_or_text, quickest, tally
-from custrel.history import History
+from custrel.history import DAYS, History
 from custrel.moments import period_of
 
 if TYPE_CHECKING:
@@ -271,6 +273,38 @@ class CovariatePaths:
         counts = np.bincount(held, minlength=customer.size).astype(np.float64)
         return cls(h, customer, start, level, counts, table, calendar)
 
+    def with_scenario(self, scenario: Any, *, whole: bool = False) -> ForeseenHistory:
+        """The history of these customers that carries their paths, and what is to come.
+
+        That is what `LifetimeValue`, `predict` and `forecast` take, with a fit of `TimeVaryingParetoNBD`.
+
+        Parameters
+        ----------
+        scenario
+            As for `TimeVaryingParetoNBD.expected_purchases`: frames with rows after the end of observation,
+            ``"carry_forward"``, or paths that begin at T.
+        whole
+            Whether the frames tell of the past, too, as those that these paths are made of: then what is told of the
+            past stays as it was, and what they are silent of goes on.
+
+        Raises
+        ------
+        DomainError
+            If the scenario says nothing of a covariate or a customer, or tells of the past.
+
+        Examples
+        --------
+        >>> from custrel.history import PurchaseTimes
+        >>> times = PurchaseTimes(customer=np.array([0]), time=np.array([2.5]), T=np.array([4.0]))
+        >>> paths = CovariatePaths.along(times, customer=[0, 0], start=[0.0, 3.0], covariates={"sale": [0, 1]})
+        >>> paths.with_scenario("carry_forward").to_come.to_frame()["sale"].tolist()
+        [1.0]
+        """
+        if isinstance(scenario, CovariatePaths):
+            return ForeseenHistory.of(self, scenario)
+        span = FOREVER * DAYS["year"] / DAYS[self.unit]
+        return ForeseenHistory.of(self, ahead(self, span, scenario, whole=whole))
+
     # -- what there is -------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -323,7 +357,7 @@ class CovariatePaths:
 
     def take(self, rows: Any) -> Self:
         """Some customers: a mask, a slice or indices."""
-        chosen = np.arange(len(self))[rows]
+        chosen = np.arange(len(self))[np.asarray(rows, dtype=np.intp) if isinstance(rows, list) and not rows else rows]
         n = np.diff(self.first, append=self.customer.size)[chosen]
         pieces = np.repeat(self.first[chosen] - (np.cumsum(n) - n), n) + np.arange(n.sum())
         levels, level = np.unique(self.level[pieces], return_inverse=True)
@@ -363,14 +397,18 @@ class CovariatePaths:
         bought = np.bincount(held, weights=self.bought, minlength=customer.size).astype(np.float64)
         return replace(self, customer=customer, start=start, level=level, bought=bought, covariates=table)
 
-    def distinct(self) -> Self:
-        """Equal customers as one row with their number in `history.n`: all that a likelihood needs."""
+    def alike(self) -> Numbers:
+        """A number for each customer, the same for those who are equal."""
         h, place = self.history, np.arange(self.customer.size) - self.first[self.customer]
         table = np.full((len(self), int(place.max(initial=0)) + 2), -1)
         table[:, 0], _ = distinct_rows({"x": h.x, "t_x": h.t_x, "T": h.T}, len(self))
         own = {"start": self.start, "level": self.level, "bought": self.bought}
         table[self.customer, place + 1], _ = distinct_rows(own, self.start.size)
-        _, first, group = np.unique(table, axis=0, return_index=True, return_inverse=True)
+        return np.asarray(np.unique(table, axis=0, return_inverse=True)[1].reshape(-1))
+
+    def distinct(self) -> Self:
+        """Equal customers as one row with their number in `history.n`: all that a likelihood needs."""
+        _, first, group = np.unique(self.alike(), return_index=True, return_inverse=True)
         n = np.bincount(group.reshape(-1), weights=self.weights, minlength=first.size)
         return self.take(first).standing_for(n.astype(np.float64))
 

@@ -17,22 +17,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from custrel.clv.horizon import horizon_in
-from custrel.clv.time_varying.paths import CovariatePaths
 from custrel.clv.time_varying.pieces import distinct_rows
 from custrel.clv.time_varying.steps import changes_of, read_all
 from custrel.errors import DomainError, nearest
 
 if TYPE_CHECKING:
+    from custrel.clv.time_varying.paths import CovariatePaths
     from custrel.clv.time_varying.steps import Steps
     from custrel.history import History
     from custrel.stats.estimate import Array
 
-__all__ = ["CARRY_FORWARD", "ahead"]
+__all__ = ["CARRY_FORWARD", "FOREVER", "ahead"]
 
 CARRY_FORWARD = "carry_forward"
+FOREVER = 1000.0  # years: no horizon reaches further
 
 
-def ahead(paths: CovariatePaths, t: float | str | Array, scenario: Any) -> CovariatePaths:
+def ahead(paths: CovariatePaths, t: float | str | Array, scenario: Any, *, whole: bool = False) -> CovariatePaths:
     """The same customers from now on, as paths that begin at T and reach t further.
 
     Parameters
@@ -43,6 +44,8 @@ def ahead(paths: CovariatePaths, t: float | str | Array, scenario: Any) -> Covar
         How far, in the unit of the paths, or a duration such as ``"365D"``.
     scenario
         What is said of the future.
+    whole
+        Whether frames tell of the past, too; then the future begins after it, and what they are silent of goes on.
 
     Raises
     ------
@@ -51,6 +54,7 @@ def ahead(paths: CovariatePaths, t: float | str | Array, scenario: Any) -> Covar
 
     Examples
     --------
+    >>> from custrel.clv.time_varying.paths import CovariatePaths
     >>> from custrel.history import PurchaseTimes
     >>> times = PurchaseTimes(customer=np.array([0]), time=np.array([2.5]), T=np.array([4.0]))
     >>> paths = CovariatePaths.along(times, customer=[0, 0], start=[0.0, 3.0], covariates={"sale": [0, 1]})
@@ -58,12 +62,13 @@ def ahead(paths: CovariatePaths, t: float | str | Array, scenario: Any) -> Covar
        customer_id  start  length  purchases  sale
     0            0    0.0     2.0          0   1.0
     """
+    _refuse_endless(t)
     span = np.broadcast_to(np.asarray(horizon_in(paths.history, t), dtype=np.float64), (len(paths),))
     nothing = np.zeros(len(paths))
     h = replace(paths.history, x=nothing, t_x=nothing, T=span, spend=None, log_gaps=None)
-    if isinstance(scenario, CovariatePaths):
+    if isinstance(scenario, type(paths)):
         return _as_told_by(scenario, paths, h)
-    steps = _steps(scenario, paths)
+    steps = _steps(scenario, paths, whole=whole)
     calendar, zero = paths.calendar, np.zeros(len(paths), dtype=np.int64)
     who, when = changes_of(steps, zero, zero if calendar is None else calendar.grains(span))
     known = {name: values[_last_levels(paths)[who]] for name, values in paths.covariates.items()}
@@ -72,14 +77,22 @@ def ahead(paths: CovariatePaths, t: float | str | Array, scenario: Any) -> Covar
         known |= {name: np.where(row < 0, known[name], values[row]) for name, values in one.covariates.items()}
     level, table = distinct_rows(known, who.size)
     start = np.zeros(who.size) if calendar is None else calendar.units(when)
-    return CovariatePaths.cut(h, (who, start, level), table)
+    return type(paths).cut(h, (who, start, level), table)
 
 
 def _last_levels(paths: CovariatePaths) -> Any:
     return paths.level[np.append(paths.first[1:], paths.customer.size) - 1]
 
 
-def _steps(scenario: Any, paths: CovariatePaths) -> list[Steps]:
+def _refuse_endless(t: Any) -> None:
+    if not isinstance(t, str) and np.any(np.asarray(t) == np.inf):
+        raise DomainError(
+            "nobody can tell what covariates will be for ever: give a horizon that ends, such as '3650D', and a "
+            "scenario that reaches to it"
+        )
+
+
+def _steps(scenario: Any, paths: CovariatePaths, *, whole: bool) -> list[Steps]:
     """What frames say of the future, if enough is said."""
     listed = list(scenario) if isinstance(scenario, list | tuple) else [scenario]
     words = [one for one in listed if isinstance(one, str)]
@@ -87,7 +100,7 @@ def _steps(scenario: Any, paths: CovariatePaths) -> list[Steps]:
     if scenario is None or not listed or set(words) - {CARRY_FORWARD}:
         raise DomainError(
             f"scenario must be a frame of covariates to come, or {CARRY_FORWARD!r} if they are to go on as they last "
-            f"were; got {scenario!r:.80}"
+            f"were; got {scenario!r:.80}: give scenario=..., or the history of paths.with_scenario(...)"
         )
     if frames and paths.calendar is None:
         raise DomainError(
@@ -95,8 +108,9 @@ def _steps(scenario: Any, paths: CovariatePaths) -> list[Steps]:
         )
     names = list(paths.covariates)
     steps = [] if paths.calendar is None else read_all(frames, paths.calendar, paths.customer_id, names)
-    _refuse_the_past(steps)
-    if not words:
+    if not whole:
+        _refuse_the_past(steps)
+    if not words and not whole:
         _refuse_silence(steps, paths)
     return steps
 
@@ -139,4 +153,4 @@ def _as_told_by(later: CovariatePaths, paths: CovariatePaths, h: History) -> Cov
         if name not in later.covariates:
             raise DomainError(f"scenario says nothing of {name!r}{nearest(name, later.covariates)}")
     some = later.start <= h.T[later.customer]
-    return CovariatePaths.cut(h, (later.customer[some], later.start[some], later.level[some]), later.covariates)
+    return type(paths).cut(h, (later.customer[some], later.start[some], later.level[some]), later.covariates)
