@@ -310,8 +310,49 @@ def test_customers_who_all_do_the_same_have_no_effect_to_tell():
     rng = np.random.default_rng(2)
     h = BGNBD(r=0.8, alpha=4.0, a=0.8, b=2.4).simulate(np.full(300, 30.0), rng).history()
     buys = (h.x > 0).astype(float)
-    with pytest.raises(ConvergenceError, match="alpha runs to infinity"):
+    with pytest.raises(ConvergenceError, match=r"purchase: buys runs to infinity \(alpha with it\), since it parts"):
         NBD.fit(replace(h, covariates={"buys": buys}), purchase=["buys"])
+
+
+PARTED = {
+    "never": lambda h: (h.x == 0).astype(float),
+    "few of them": lambda h: np.isin(np.arange(len(h)), np.flatnonzero(h.x == 0)[:5]).astype(float),
+    "stays": lambda h: (h.t_x > 0.97 * h.T).astype(float),
+    "goes": lambda h: (h.t_x <= 0.97 * h.T).astype(float),
+    "kind": lambda h: np.where(h.x == 0, "a", np.where(np.arange(len(h)) % 2, "b", "c")).astype(object),
+}
+
+
+@pytest.mark.parametrize(
+    ("law", "process", "name", "words"),
+    [
+        (BGNBD, "purchase", "never", "purchase: never runs to -infinity, since"),
+        (ParetoNBD, "purchase", "never", "purchase: never runs to -infinity"),
+        (MBGNBD, "purchase", "few of them", "purchase: few of them runs to -infinity"),
+        (BGNBD, "dropout", "stays", "dropout: stays runs to -infinity"),
+        (ParetoNBD, "dropout", "stays", "dropout: stays runs to -infinity"),
+        (MBGNBD, "dropout", "goes", "dropout: goes runs to infinity (a with it)"),
+        (NBD, "purchase", "kind", "purchase: kind[b] runs to infinity and purchase: kind[c] runs to infinity"),
+    ],
+)
+def test_a_covariate_that_parts_customers_altogether_is_named(law, process, name, words):
+    rng = np.random.default_rng(1)
+    h = BGNBD(r=0.8, alpha=6.0, a=0.8, b=2.5).simulate(np.full(400, 40.0), rng).history()
+    known = replace(h, covariates={"age": rng.normal(size=400), name: PARTED[name](h)})
+    with pytest.raises(ConvergenceError) as error:
+        law.fit(known, **{process: ["age", name]})
+    assert words in str(error.value)
+    assert "leave the covariate out, or join its level with another" in str(error.value)
+    assert "age" not in str(error.value)
+
+
+def test_more_effects_than_customers_are_refused():
+    h = BGNBD(r=0.8, alpha=4.0, a=0.8, b=2.4).simulate(np.full(20, 30.0), np.random.default_rng(2)).history()
+    known = {f"x{i}": np.random.default_rng(i).normal(size=20) for i in range(18)}
+    with pytest.raises(
+        DomainError, match="BGNBD: 18 effects of covariates and 4 parameters are more than 20 customers"
+    ):
+        BGNBD.fit(replace(h, covariates=known), purchase=list(known)[:9], dropout=list(known)[9:])
 
 
 # -- what a fit tells -------------------------------------------------------------------------------------------------

@@ -108,6 +108,20 @@ def test_a_formula_needs_its_extra(monkeypatch):
             {"a": np.arange(4.0), "b": 2 * np.arange(4.0) + 1},
             "'a' and 'b' tell the same of all 4 customers",
         ),
+        (["age"], {"age": 1e160 * np.arange(4.0)}, "'age' has a standard deviation of 1.12e+160, beyond what can be"),
+        (["age"], {"age": np.array([-1.7e308, 1.7e308])}, "give it in other units, divided by 1e308 say"),
+        (["age"], {"age": np.array([1e200, 0.5, 2.0])}, "'age' has a standard deviation of 4.71e+199"),
+        (["age"], {"age": 1e-300 * np.arange(4.0)}, "divided by 1e-300 say"),
+        (
+            ["a", "b", "c"],
+            {"a": np.array([0.0, 1, 4]), "b": np.array([1.0, 0, 2]), "c": np.array([0.0, 5, 2])},
+            "3 columns ('a', 'b', 'c') are too many for 3 customers",
+        ),
+        (
+            [f"x{i}" for i in range(30)],
+            {f"x{i}": np.random.default_rng(i).normal(size=20) for i in range(30)},
+            "'x7' and 22 more) are too many for 20 customers",
+        ),
         (
             ["a", "b", "c"],
             {"a": np.eye(4)[0], "b": np.eye(4)[1], "c": np.eye(4)[0] + np.eye(4)[1]},
@@ -128,6 +142,13 @@ def test_what_no_effect_can_be_told_of_is_refused(asked, known, words):
         ("aeg + member", "covariate 'aeg' is not known"),
         ("1", "names no covariate"),
         ("np.nothing(age)", "cannot be worked out"),
+        ("age +", "'age +' is neither a covariate nor a formula: Operator `+` has insuff"),
+        ("age * (member", "(at '(')"),
+        ("age[0]", "'age[0]' is the same for all 6 customers"),
+        ("{age + }", "neither a covariate nor a formula: invalid syntax"),
+        ("age + sqroot(member)", "calls 'sqroot', which is no function that formulaic knows"),
+        ("np.log(age - 30)", "contains null values"),
+        ("age + 1.5", "Numeric literals other than `1`"),
     ],
 )
 def test_a_formula_that_makes_no_sense_is_refused(formula, words):
@@ -135,6 +156,23 @@ def test_a_formula_that_makes_no_sense_is_refused(formula, words):
     with pytest.raises(DomainError) as error:
         design_of(formula, KNOWN)
     assert words in str(error.value)
+    assert str(error.value).isprintable()
+
+
+def test_of_many_columns_those_are_named_that_tell_the_same():
+    known = dict(zip("abcde", np.random.default_rng(1).normal(size=(5, 50)), strict=True))
+    known |= {"sum": known["b"] - 3 * known["d"], "twin": 2 * known["a"] + 7}
+    with pytest.raises(DomainError) as error:
+        design_of(list(known), known)
+    said = "'b' and 'd' and 'sum' tell the same of all 50 customers (one is a combination of the others): leave one out"
+    assert f"{said}, and then 1 more" == str(error.value)
+
+
+def test_large_and_small_scales_have_their_mean_and_spread():
+    for scale in (1e-90, 1.0, 1e90):
+        design = design_of(["age"], {"age": scale * KNOWN["age"]})
+        assert approx(scale * (1000 / 6) ** 0.5, rel=1e-12) == design.spread[0]
+        assert approx(40 * scale, rel=1e-12) == design.usual()["age"]
 
 
 @pytest.mark.parametrize("asked", [["region"], "region + age"])

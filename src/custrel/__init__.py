@@ -1,6 +1,6 @@
 """What do your customers' interactions say? What they are worth, whether they leave, how they feel."""
 
-from custrel import clv, datasets, errors, plots
+from custrel import clv, datasets, errors, feedback, plots
 from custrel.audit import Audit
 from custrel.covariates import WithCovariates
 from custrel.fit import Fit
@@ -53,6 +53,7 @@ __all__ = [
     "clv",
     "datasets",
     "errors",
+    "feedback",
     "from_json",
     "plots",
 ]

@@ -26,12 +26,15 @@ from custrel.stats.family import Family
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from custrel.likelihood import Rows
 
 __all__ = ["Asked", "MovedRows", "WithCovariates", "asked_of"]
 
 Law = TypeVar("Law", bound=Family)
 
+PARTED = 8.0  # exp(8) is 3,000: no law that fits parts customers by as much, one whose likelihood has no peak does
 FARTHEST = 30.0  # exp(30) is 1e13: no customer is moved by more, so that all stays finite while a law is fitted
 
 
@@ -331,7 +334,12 @@ class WithCovariates(Generic[Law]):
         """Where a parameter, or an effect, runs."""
         if name in self.law.names():
             return self.law.end_of(name, away)
-        return f"{'' if away > 0 else '-'}infinity (the customers whom it moves all do the same)"
+        return f"{'' if away > 0 else '-'}infinity"
+
+    def running(self, position: Array) -> NDArray[np.bool_]:
+        """Which effects have run away: they part customers by more than any two that are alike could be."""
+        reach = _layout(self.designs, self.shared, of="reach")[2]
+        return np.asarray(np.abs(position[len(self.law.names()) :] / self._spread * reach) > PARTED)
 
     def values(self, position: Array) -> Array:
         """The parameters at a place on that scale, side by side."""
@@ -416,7 +424,18 @@ def asked_of(
     known = data.covariates or {}
     designs = {process: design_of(columns, known, data.weights) for process, columns in asked.items()}
     _refuse_unshared(designs, shared)
+    customers = getattr(data, "customers", np.inf)  # covariates that change in time come without their customers
+    _refuse_too_many(law, len(_layout(designs, shared)[1]), customers)
     return data.knowing(_needs_of(designs)), Asked(designs, shared)
+
+
+def _refuse_too_many(law: type[Family], effects: int, customers: float) -> None:
+    parameters = len(law.names())
+    if effects + parameters > customers:
+        raise DomainError(
+            f"{law.__name__}: {effects:,} effects of covariates and {parameters} parameters are more than "
+            f"{customers:,.0f} customers can tell: leave columns out, or hold effects to be one by shared=..."
+        )
 
 
 def _refuse_unshared(designs: Mapping[str, Design], shared: tuple[str, ...]) -> None:
@@ -462,17 +481,19 @@ def _needs_of(designs: Mapping[str, Design]) -> dict[str, None]:
     return dict.fromkeys(name for design in designs.values() for name in design.needs)
 
 
-def _layout(designs: Mapping[str, Design], shared: Iterable[str]) -> tuple[dict[str, Any], tuple[str, ...], Array]:
-    """Which effect moves which column of each process; the effects' names, and the spread of their columns."""
+def _layout(
+    designs: Mapping[str, Design], shared: Iterable[str], of: str = "spread"
+) -> tuple[dict[str, Any], tuple[str, ...], Array]:
+    """Which effect moves which column of each process; the effects' names, and the spread, or reach, of each column."""
     common = set(shared)
     effects: dict[str, float] = {}
     places: dict[str, Any] = {}
     for process, design in designs.items():
         found = []
-        for column, spread in zip(design.names, design.spread, strict=True):
+        for column, size in zip(design.names, getattr(design, of), strict=True):
             whose = " and ".join(designs) if of_one(column, common) else process
             name = f"{whose}: {column}"
-            effects.setdefault(name, spread)
+            effects.setdefault(name, size)
             found.append(list(effects).index(name))
         places[process] = np.array(found)
     return places, tuple(effects), np.array(list(effects.values()))

@@ -7,8 +7,11 @@ the same mean, and a category that was never seen is refused.
 
 from __future__ import annotations
 
+import itertools
+import re
 import warnings
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,6 +31,10 @@ __all__ = ["Design", "design_from", "design_of", "needed"]
 
 _ALIKE = 1e-7  # of the largest singular value: columns closer to a combination of others cannot be told apart
 _MOST_LEVELS = 100  # a category with more is a name
+_SCALES = 1e-100, 1e100  # beyond them squares leave what a computer holds
+_LISTED = 8  # columns that a sentence names
+_MARKS = re.compile("\x1b\\[[0-9;]*m")  # with which formulaic colours a terminal
+_POINTED = re.compile("\u29db(.*)\u29da", re.DOTALL)  # and what it points at
 
 
 class Design(ABC):
@@ -49,6 +56,11 @@ class Design(ABC):
     @abstractmethod
     def needs(self) -> tuple[str, ...]:
         """Names of the covariates that the columns are made of."""
+
+    @property
+    @abstractmethod
+    def reach(self) -> tuple[float, ...]:
+        """How far apart customers may well be in each column: by 1 in a flag, by two standard deviations in numbers."""
 
     @abstractmethod
     def matrix(self, known: Covariates) -> Array:
@@ -81,6 +93,11 @@ class Number:
         """Of its column."""
         return (self.spread,)
 
+    @property
+    def reaches(self) -> tuple[float, ...]:
+        """Of its column."""
+        return (_reach(self.centre, self.spread),)
+
     def columns(self, values: NDArray[Any]) -> Array:
         """The column, ``(customers, 1)``."""
         if values.dtype.kind != "f":
@@ -105,6 +122,11 @@ class Category:
     def spreads(self) -> tuple[float, ...]:
         """Of its columns."""
         return tuple(float(np.sqrt(share * (1 - share))) for share in self.shares[1:])
+
+    @property
+    def reaches(self) -> tuple[float, ...]:
+        """Of its columns."""
+        return (1.0,) * (len(self.levels) - 1)
 
     def columns(self, values: NDArray[Any]) -> Array:
         """Its columns, ``(customers, levels - 1)``."""
@@ -157,6 +179,11 @@ class Columns(Design):
         """Names of the covariates."""
         return tuple(one.name for one in self.covariates)
 
+    @property
+    def reach(self) -> tuple[float, ...]:
+        """How far apart customers may well be in each column."""
+        return tuple(reach for one in self.covariates for reach in one.reaches)
+
     def matrix(self, known: Covariates) -> Array:
         """The columns of some customers, ``(customers, columns)``."""
         return np.concatenate([one.columns(_told(known, one.name)) for one in self.covariates], axis=1)
@@ -194,6 +221,11 @@ class Formula(Design):
     def needs(self) -> tuple[str, ...]:
         """Names of the covariates that it names."""
         return tuple(sorted(str(name) for name in self.spec.required_variables))
+
+    @property
+    def reach(self) -> tuple[float, ...]:
+        """How far apart customers may well be in each column."""
+        return tuple(itertools.starmap(_reach, zip(self.centre, self.spread, strict=True)))
 
     def matrix(self, known: Covariates) -> Array:
         """The columns of some customers, ``(customers, columns)``."""
@@ -279,7 +311,7 @@ def _told(known: Covariates, name: str) -> NDArray[Any]:
 
 def _covariate(name: str, values: NDArray[Any], share: Array) -> Number | Category:
     if values.dtype.kind == "f":
-        if np.ptp(values) == 0:
+        if np.all(values == values[0]):
             raise DomainError(
                 f"covariate {name!r} is {values[0]:g} for all {values.size:,} customers: it moves nothing"
             )
@@ -297,8 +329,10 @@ def _formula_of(formula: str, known: Covariates, share: Array) -> Formula:
     """The design that a formula makes of these customers, without its constant: the law has that."""
     formulaic = need("formulaic", extra="formula")
     spec = _parsed(formulaic, formula)
-    for name in sorted(spec.required_variables):
-        _told(known, str(name))
+    for name in sorted(map(str, spec.required_variables)):
+        if name not in known and re.search(rf"\b{re.escape(name)}\s*\(", formula):
+            raise DomainError(f"the formula {formula!r} calls {name!r}, which is no function that formulaic knows")
+        _told(known, name)
     values, matrix = _by_formula(spec, known, formula)
     kept = [name for name in matrix.columns if name != "Intercept"]
     if not kept:
@@ -318,9 +352,17 @@ def _refuse_infinite(columns: Array, names: Sequence[str], formula: str) -> None
 
 def _centre_and_spread(columns: Array, share: Array) -> tuple[Array, Array]:
     """Mean of each column, 0 where it is a flag, and its standard deviation."""
-    mean = share @ columns
+    size = np.abs(columns).max(axis=0)
+    unit = np.where(size > 0, size, 1.0)  # what is measured in its largest value has a square
+    mean = share @ (columns / unit)
+    spread = unit * np.sqrt(share @ (columns / unit - mean) ** 2)
     flags = np.all((columns == 0) | (columns == 1), axis=0)
-    return np.where(flags, 0.0, mean), np.sqrt(share @ (columns - mean) ** 2)
+    return np.where(flags, 0.0, unit * mean), np.where(np.all(columns == columns[0], axis=0), 0.0, spread)
+
+
+def _reach(centre: float, spread: float) -> float:
+    """How far apart customers may well be in a column."""
+    return 1.0 if centre == 0 and spread <= 1 / 2 else 2 * spread
 
 
 def _by_formula(spec: Any, known: Covariates, formula: str) -> tuple[Array, Any]:
@@ -332,27 +374,59 @@ def _by_formula(spec: Any, known: Covariates, formula: str) -> tuple[Array, Any]
         with warnings.catch_warnings(), np.errstate(all="ignore"):  # it would make zeros of a level that it never saw
             warnings.simplefilter("error", formulaic.errors.DataMismatchWarning)
             matrix = spec.get_model_matrix(pd.DataFrame(dict(known)), na_action="raise")
-    except (formulaic.errors.FormulaicError, formulaic.errors.DataMismatchWarning, ValueError, KeyError) as error:
-        raise DomainError(f"the formula {formula!r} cannot be worked out for these customers: {error}") from error
+    except (formulaic.errors.FormulaicError, formulaic.errors.DataMismatchWarning, *_BROKEN) as error:
+        said = f"the formula {formula!r} cannot be worked out for these customers: {_said(error)}"
+        raise DomainError(said) from error
     names = [name for name in matrix.columns if name != "Intercept"]
     return np.asarray(matrix[names], dtype=np.float64), matrix
 
 
 def _refuse_combinations(design: Design, known: Covariates, share: Array) -> None:
     """Columns that are all but a combination of others have effects that no data can tell apart."""
-    columns = design.matrix(known)
-    spread = np.asarray(design.spread)
-    if not np.all(spread > 0):
-        raise DomainError(f"{design.names[int(np.argmin(spread))]!r} is the same for all {len(columns):,} customers")
-    whole = np.column_stack([np.ones(len(columns)), (columns - share @ columns) / spread])
-    _, size, ways = np.linalg.svd((whole.T * share) @ whole)
-    if size[-1] < _ALIKE * size[0]:
-        weight = np.abs(ways[-1][1:])
-        alike = [name for name, one in zip(design.names, weight, strict=True) if one > 0.1 * weight.max()]
+    spread, customers = np.asarray(design.spread), share.size
+    _refuse_scales(design.names, spread, customers)
+    if len(design.names) >= customers:
         raise DomainError(
-            f"{' and '.join(map(repr, alike))} tell the same of all {len(columns):,} customers (one is a combination "
-            "of the others): leave one out"
+            f"{len(design.names):,} columns ({_listed(design.names)}) are too many for {customers:,} customers: an "
+            "effect needs a customer of its own at the very least; leave columns out"
         )
+    columns = design.matrix(known)
+    whole = np.column_stack([np.ones(len(columns)), (columns - share @ columns) / spread])
+    cross = (whole.T * share) @ whole
+    size = np.linalg.svd(cross, compute_uv=False)
+    if size[-1] < _ALIKE * size[0]:
+        more = int(np.sum(size < _ALIKE * size[0])) - 1
+        others = f", and then {more} more" if more else ""
+        raise DomainError(
+            f"{_listed(_alike(cross, design.names, _ALIKE * size[0]), ' and ')} tell the same of all "
+            f"{customers:,} customers (one is a combination of the others): leave one out{others}"
+        )
+
+
+def _refuse_scales(names: Sequence[str], spread: Array, customers: int) -> None:
+    """A column that is the same for all has no effect; one of a scale beyond squares has none that can be computed."""
+    if not np.all(spread > 0):
+        raise DomainError(f"{names[int(np.argmin(spread))]!r} is the same for all {customers:,} customers")
+    for name, one in zip(names, spread, strict=True):
+        if not _SCALES[0] < one < _SCALES[1]:
+            raise DomainError(
+                f"{name!r} has a standard deviation of {one:.3g}, beyond what can be squared: give it in other units, "
+                f"divided by 1e{np.log10(one):.0f} say"
+            )
+
+
+def _alike(cross: Array, names: Sequence[str], least: float) -> list[str]:
+    """The first columns of which one is a combination of the others."""
+    ends = range(2, len(cross) + 1)
+    end = ends[bisect_left(ends, 1, hi=len(ends) - 1, key=lambda k: int(np.linalg.eigvalsh(cross[:k, :k])[0] < least))]
+    weight = np.abs(np.linalg.eigh(cross[:end, :end])[1][1:, 0])
+    return [name for name, one in zip(names, weight, strict=False) if one > 0.05 * weight.max()]
+
+
+def _listed(names: Sequence[str], last: str = ", ") -> str:
+    """Some names, and how many more there are."""
+    more = len(names) - _LISTED
+    return ", ".join(map(repr, names[:_LISTED])) + f" and {more:,} more" if more > 0 else last.join(map(repr, names))
 
 
 def needed(asked: Any, known: Iterable[str]) -> tuple[str, ...]:
@@ -370,13 +444,33 @@ def needed(asked: Any, known: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(known & {str(name) for name in _parsed(formulaic, asked).required_variables}))
 
 
+_BROKEN = ArithmeticError, AttributeError, LookupError, SyntaxError, TypeError, ValueError
+"""What the code in a formula may raise."""
+
+
 def _parsed(formulaic: Any, formula: str) -> Any:
+    """What formulaic makes of a formula."""
     try:
         parsed = formulaic.Formula(formula)
-    except formulaic.errors.FormulaSyntaxError as error:
-        raise DomainError(f"{formula!r} is neither a covariate nor a formula: {error}") from error
-    if not hasattr(parsed, "required_variables") or type(parsed).__name__ == "StructuredFormula":
+        sides = not hasattr(parsed, "required_variables") or type(parsed).__name__ == "StructuredFormula"
+    except (formulaic.errors.FormulaicError, *_BROKEN) as error:
+        raise DomainError(f"{formula!r} is neither a covariate nor a formula: {_said(error)}") from error
+    if sides:
         raise DomainError(
             f"the formula {formula!r} has several sides; give what moves the process, such as 'age + C(region)'"
         )
     return parsed
+
+
+def _said(error: BaseException) -> str:
+    r"""What formulaic says is wrong, in one line, and the place in the formula that it points at.
+
+    >>> _said(ValueError("Operator `+` is misplaced.\n\nage \u29db\x1b[1;31m+\x1b[0m\u29da"))
+    "Operator `+` is misplaced (at '+')"
+    """
+    words = _MARKS.sub("", error.msg if isinstance(error, SyntaxError) else str(error))
+    place = _POINTED.search(words)
+    if place is None:
+        return " ".join(words.split())
+    said = " ".join(words[: words.rindex("\n\n", 0, place.start())].split()).rstrip(".")
+    return f"{said} (at {place[1].strip()!r})"

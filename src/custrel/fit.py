@@ -396,6 +396,8 @@ def _vague(law: Any, peak: Peak, customers: int) -> str:
 def _why(law: Any, peak: Peak, customers: int) -> str:
     """What is wrong with a likelihood that has no peak, in words."""
     head = f"{name_of(law)}: the likelihood of {customers:,} customer{'s' * (customers != 1)} has no peak"
+    if hasattr(law, "running") and law.running(peak.position).any():
+        return f"{head}: {_parted(law, peak)}"
     if peak.is_peak and np.abs(peak.distance).max() < FAR:
         return f"{head} sharp enough to be of use: {_vague(law, peak, customers)}"
     if peak.at_edge.any():
@@ -414,6 +416,18 @@ def _why(law: Any, peak: Peak, customers: int) -> str:
         if chosen
     ]
     return f"{head}: {'; '.join([*ways, *_staying(law, peak, away, customers)])}"
+
+
+def _parted(law: Any, peak: Peak) -> str:
+    """Which covariates run away, what runs with them, and what to do."""
+    k = len(law.law.names())
+    effects = zip(law.names()[k:], peak.distance[k:], law.running(peak.position), strict=True)
+    ways = [f"{name} runs to {law.end_of(name, away)}" for name, away, gone in effects if gone]
+    along = " and ".join(name for name, gone in zip(law.names(), peak.at_edge[:k], strict=False) if gone)
+    return (
+        f"{' and '.join(ways)}{f' ({along} with it)' if along else ''}, since it parts customers of whom one side all "
+        "do the same: leave the covariate out, or join its level with another, so that both sides differ"
+    )
 
 
 def _staying(law: Any, peak: Peak, away: set[str], customers: int) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -28,6 +29,7 @@ __all__ = [
     "LINE_BREAK",
     "collect",
     "enter",
+    "enter_values",
     "fits",
     "leave",
     "major",
@@ -95,6 +97,45 @@ def enter(data: Any) -> tuple[LazyFrame, str]:
         )
     settle = {"pandas": settled, "dask": settled, "pyarrow": without_dictionaries}.get(library)
     return (nw.from_native(settle(data)) if settle else frame).lazy(), _AT_HOME_WITH.get(library, library)
+
+
+def enter_values(values: Any, name: str) -> LazyFrame | None:
+    """Numbers in a list, a tuple, an array or a series as a frame of one column; None if it is something else.
+
+    None and NaN are missing.
+
+    Raises
+    ------
+    SchemaError
+        If one of them is no number.
+
+    Examples
+    --------
+    >>> enter_values([9, None, 3], "score").collect().to_native()
+       score
+    0    9.0
+    1    NaN
+    2    3.0
+    """
+    series = nw.from_native(values, allow_series=True, pass_through=True)
+    if isinstance(series, nw.Series):
+        values = series.to_list()
+    if not isinstance(values, list | tuple | range | np.ndarray):
+        return None
+    if np.ndim(values) != 1:
+        raise SchemaError(f"expected a list of numbers or a frame, found {np.ndim(values)} dimensions")
+    told = [plain(one) for one in values]
+    odd = [one for one in told if not (one is None or isinstance(one, int | float | Decimal))]
+    if odd:
+        raise SchemaError(
+            f"expected numbers; {len(odd):,} of {len(told):,} are not, the first is {odd[0]!r} "
+            f"({type(odd[0]).__name__}): make numbers of them, and None of what was not answered"
+        )
+    flags = told and all(isinstance(one, bool) for one in told)
+    numbers = np.array(
+        told if flags else [np.nan if one is None else float(one) for one in told], dtype=bool if flags else float
+    )
+    return enter(nw.from_dict({name: numbers}, backend="pandas").to_native())[0]
 
 
 def require(frame: LazyFrame, names: Iterable[str], *, purpose: str) -> None:
@@ -247,13 +288,15 @@ def tally(
     marked = mark(frame, *by, **named) if named or by else frame
     dtypes = marked.collect_schema()
     flags = [nw.col(name).cast(nw.Int64) for name in marks["sum"] if dtypes[name] == nw.Boolean]
-    marked = marked.with_columns(*flags) if flags else marked
     answers = [getattr(nw.col(name), how)() for how, group in marks.items() for name in group]
+    late = frame.implementation.value in {"polars", "duckdb"}  # they count flags sooner than they cast them
+    marked = marked if late or not flags else marked.with_columns(*flags)
     if not by:
         return _sums_of_64_bits(marked.select(nw.len().alias("n"), *answers))
     if firsts and frame.implementation.value == "duckdb":
         return _tally_in_duckdb(frame, by, marks, firsts)
     tallied = _sums_of_64_bits(marked.group_by(*by).agg(nw.len().alias("n"), *answers))
+    tallied = tallied.with_columns(*flags) if late and flags else tallied
     for name, (value, low) in (firsts or {}).items():
         values = frame.select(*by, **{low: (lows or {})[low], name: nw.col(value)})
         tallied = tallied.join(values, on=[*by, low], how="left")
@@ -302,8 +345,8 @@ def collect(frame: LazyFrame, *, sort: Sequence[str] = ()) -> dict[str, NDArray[
     return {name: values[order] for name, values in columns.items()}
 
 
-def leave(columns: Mapping[str, NDArray[Any]], *, like: str) -> Any:
-    """Arrays as a frame of the caller's library.
+def leave(columns: Mapping[str, NDArray[Any]], *, like: str, missing: Sequence[str] = ()) -> Any:
+    """Arrays as a frame of the caller's library; NaN in the columns named as `missing` is what it calls missing.
 
     Examples
     --------
@@ -314,7 +357,10 @@ def leave(columns: Mapping[str, NDArray[Any]], *, like: str) -> Any:
     """
     plain = {name: values.tolist() if values.dtype.kind in "OUST" else values for name, values in columns.items()}
     backend: Any = like  # narwhals' own type is a list of names
-    return nw.from_dict(plain, backend=backend).to_native()
+    frame = nw.from_dict(plain, backend=backend)
+    if like == "pandas" or not (odd := [name for name in missing if np.isnan(columns[name]).any()]):
+        return frame.to_native()
+    return frame.with_columns(*(nw.when(~nw.col(name).is_nan()).then(nw.col(name)) for name in odd)).to_native()
 
 
 def read_columns(

@@ -157,7 +157,18 @@ def _period_of(value: nw.Expr, length: int, library: str) -> nw.Expr:
     seconds = days * 86_400 + hours * 3600 + minutes * 60 + rest
     if length:
         return _whole(seconds, length)
-    return seconds * 1_000_000 + value.dt.microsecond().cast(nw.Int64)
+    return seconds * 1_000_000 + _fraction(value, library).cast(nw.Int64)
+
+
+def _fraction(value: nw.Expr, library: str) -> nw.Expr:
+    """Microseconds of the second; of Spark by its text, since it counts those before 1970 backwards.
+
+    Before its version 4 it counts none at all of moments without a zone.
+    """
+    if library != "pyspark":
+        return value.dt.microsecond()
+    written = nw.concat_str(nw.lit("0"), value.cast(nw.String).str.slice(len("1997-01-01 00:00:00")))
+    return (written.cast(nw.Float64) * 1_000_000).round()
 
 
 def _spanned(value: nw.Expr, length: int) -> nw.Expr:

@@ -15,14 +15,14 @@ from zoneinfo import ZoneInfo
 import narwhals.stable.v2 as nw
 
 from custrel.errors import DomainError, SchemaError
-from custrel.frames import LINE_BREAK, collect, fits, major, mark, tally
+from custrel.frames import LINE_BREAK, collect, fits, major, mark, tally, with_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from custrel.frames import LazyFrame
 
-__all__ = ["in_iso_order", "readable_moment"]
+__all__ = ["in_iso_order", "readable_moment", "with_moments"]
 
 _KNOWS_ZONES = {"pandas", "polars", "pyarrow", "dask", "modin", "cudf"}
 _UTC = {"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z", "+00:00", "Universal", "Zulu"}
@@ -67,6 +67,28 @@ def readable_moment(frame: LazyFrame, written: str, column: str, *, tz: str) -> 
     if dtype == nw.Date:
         return nw.col(written).cast(nw.Datetime("us")), None
     return _on_the_clock(frame, column, getattr(dtype, "time_zone", None), tz), None
+
+
+def with_moments(frame: LazyFrame, column: str, *, name: str, tz: str) -> LazyFrame:
+    """The frame with one more column: dates, datetimes or ISO text of `column` as datetimes on the clock of `tz`.
+
+    Raises
+    ------
+    SchemaError
+        If the column holds something else, or in some rows nothing, or what cannot be read.
+    """
+    dtype = frame.collect_schema()[column]
+    if not isinstance(dtype, nw.Date | nw.Datetime | nw.String):
+        raise SchemaError(f"column {column!r} must hold dates, datetimes or ISO text; found {dtype}")
+    read, unreadable = readable_moment(frame, column, column, tz=tz)
+    marks = {"is missing": nw.col(column).is_null()}
+    marks |= {} if unreadable is None else {"cannot be read as a date or time": unreadable}
+    for said, broken in marks.items():
+        if bad := int(collect(tally(frame, sums={"bad": broken}))["bad"][0] or 0):
+            raise SchemaError(f"column {column!r} {said} in {bad:,} rows: mend these or leave them out")
+    if read is None:  # not one row
+        return with_nothing(frame, {name: nw.Datetime("us")})
+    return mark(frame, **{one: nw.col(one) for one in frame.collect_schema().names()}, **{name: read})
 
 
 def _on_the_clock(frame: LazyFrame, column: str, zone: str | None, tz: str) -> nw.Expr:

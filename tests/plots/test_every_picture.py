@@ -10,7 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from custrel import History, clv, plots
+from custrel import History, clv, feedback, plots
 from custrel.clv import BGNBD
 from custrel.errors import DomainError, MissingExtraError
 
@@ -36,10 +36,27 @@ BACKTEST = pd.DataFrame(
 CELLS = pd.DataFrame({"purchases": ["0", "1", "2+"], "actual": [70, 20, 10], "expected": [66.2, 22.5, 11.3]})
 GROUPS = clv.calibration_by_deciles([0.1, 0.2, 1.0, 1.5, 5.0, 6.0], [0, 1, 0, 2, 7, 5], groups=3)
 BINS = clv.randomised_pit(LAW, HISTORY, seed=1).table()
+DRIVERS = pd.DataFrame(
+    {
+        "driver": ["staff", "price"],
+        "value": [0.3, 0.1],
+        "low": [0.2, 0.05],
+        "high": [0.4, 0.2],
+        "performance": [0.4, 0.7],
+        "importance_cut": 0.2,
+        "performance_cut": 0.55,
+        "r_squared": 0.4,
+    }
+)
+REGIONS = feedback.nps(pd.DataFrame({"region": ["north"] * 4, "score": [10, 9, 7, 0]}), by="region")
+MONTHS = pd.DataFrame({"period": [1, 2, 3], "value": [0.4, 0.6, 0.5], "n": [100, 100, 100]})
 PICTURES = {
     "backtest": lambda ax=None: plots.backtest(BACKTEST, ax=ax),
     "calibration": lambda ax=None: plots.calibration(HISTORY, [0.1, 0.2, 1.0, 1.5, 5.0], [0, 1, 0, 2, 7], ax=ax),
     "deciles": lambda ax=None: plots.deciles(GROUPS, ax=ax),
+    "feedback_trend": lambda ax=None: plots.feedback_trend(feedback.control_chart(MONTHS, kind="share"), ax=ax),
+    "key_drivers": lambda ax=None: plots.key_drivers(DRIVERS, ax=ax),
+    "nps_bars": lambda ax=None: plots.nps_bars(REGIONS, ax=ax),
     "frequency_recency": lambda ax=None: plots.frequency_recency(LAW, 39, max_x=6, ax=ax),
     "pit_histogram": lambda ax=None: plots.pit_histogram(BINS, ax=ax),
     "purchase_counts": lambda ax=None: plots.purchase_counts(CELLS, ax=ax),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -144,10 +147,13 @@ def _coded(name: str, given: Any, customers: int) -> tuple[NDArray[Any], NDArray
         labels = np.asarray(given, dtype=object)
     if labels.shape != (customers,):
         raise DomainError(
-            f"by: {name!r} must hold one label for each of {customers:,} customers, got shape {labels.shape}"
+            f"by: {name!r} must hold one label for each of {customers:,} customers, got shape {labels.shape}: name "
+            "several such, as {'channel': ..., 'year': ...}"
         )
-    if labels.dtype.kind in "biufmM":
+    if labels.dtype.kind in "biuf":
         values, codes = np.unique(labels, return_inverse=True)
+    elif labels.dtype.kind in "mM":
+        values, codes = np.unique(labels.astype(_known_unit(labels.dtype)), return_inverse=True)
     else:
         values, codes = _sorted(name, labels.tolist())
     missing = np.array([plain(value) is None for value in values], dtype=bool)
@@ -158,17 +164,59 @@ def _coded(name: str, given: Any, customers: int) -> tuple[NDArray[Any], NDArray
     return values, codes
 
 
+def _known_unit(dtype: Any) -> str:
+    """A unit of times that every library knows: days, or microseconds and finer."""
+    unit = np.datetime_data(dtype)[0]
+    if dtype.kind == "M" and unit in {"Y", "M", "W", "D"}:
+        return "M8[D]"
+    return f"{dtype.kind}8[{unit if unit in {'ms', 'us', 'ns'} else 'us'}]"
+
+
 def _sorted(name: str, labels: list[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Labels of Python's own types in order: all of one kind, which every library can hold."""
     place: dict[Any, int] = {}
     codes = np.array([place.setdefault(label, len(place)) for label in labels], dtype=np.intp)
     values = np.empty(len(place), dtype=object)
     values[:] = list(place)
+    if any(plain(value) is None for value in values):  # a label that is missing has no place in an order
+        return values, codes
+    kinds = {_kind(found): found for found in set(map(type, labels))}
+    if len(kinds) > 1:
+        raise DomainError(
+            f"by: labels of {name!r} must be of one kind; found {' and '.join(sorted(kinds))}: make all of them text"
+        )
     try:
         order = np.array(sorted(range(len(place)), key=values.__getitem__), dtype=np.intp)
     except TypeError as error:
-        if any(plain(value) is None for value in values):  # a label that is missing has no place in an order
-            return values, codes
-        raise DomainError(f"by: labels of {name!r} must be of one type: {error}") from error
+        raise DomainError(f"by: labels of {name!r} must have an order: {error}; make them text") from error
     back = np.empty_like(order)
     back[order] = np.arange(order.size)
-    return values[order], back[codes]
+    return _held(values[order], next(iter(kinds), "text")), back[codes]
+
+
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (bool | np.bool_, "flags"),
+    (Integral | float | np.floating, "numbers"),
+    (str, "text"),
+    (bytes, "bytes"),
+    (datetime, "datetimes"),
+    (date, "dates"),
+    (timedelta, "spans"),
+    (Decimal, "decimals"),
+)
+"""Labels that every library can hold."""
+
+
+def _kind(found: type) -> str:
+    return next((said for parent, said in _KINDS if issubclass(found, parent)), found.__name__)
+
+
+def _held(values: NDArray[Any], kind: str) -> NDArray[Any]:
+    """Numbers as an array of them; what not every library can hold, as a period or an interval of pandas, as text."""
+    if kind == "numbers":
+        numbers = np.array(values.tolist())
+        if numbers.dtype.kind in "iu" or (numbers.dtype.kind == "f" and all(numbers == values)):
+            return numbers
+    if kind in {said for _, said in _KINDS} - {"numbers"}:
+        return values
+    return np.array([str(value) for value in values], dtype=object)

@@ -193,3 +193,51 @@ def test_two_fits_of_one_law_with_another_k_are_two_laws():
     h = BGCNBDk(0.8, 6.0, 0.8, 2.4, k=3).simulate(np.full(3000, 40.0), np.random.default_rng(1)).history(log_gaps=True)
     found = prefer(BGCNBDk.fit(h, k=2), BGCNBDk.fit(h, k=3), h)
     assert "BGCNBDk with k = 3" == found.better
+
+
+# -- one law with unlike covariates -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def movers():
+    """Customers of the web, who buy more often; an age and a taste that do not matter."""
+    rng = np.random.default_rng(1)
+    known = {
+        "web": rng.integers(0, 2, 1500).astype(float),
+        "age": rng.normal(size=1500),
+        "taste": rng.normal(size=1500),
+    }
+    law = BGNBD(r=0.8, alpha=6 * np.exp(-0.9 * known["web"]), a=np.float64(0.8), b=np.float64(2.5))
+    return replace(law.simulate(np.full(1500, 40.0), rng).history(), covariates=known)
+
+
+def test_unlike_covariates_of_one_law_are_judged_by_the_customers(movers):
+    web, age, taste = (BGNBD.fit(movers, purchase=[name]) for name in ("web", "age", "taste"))
+    found = prefer(web, age, movers)
+    assert ("BGNBD with purchase: web", "BGNBD with purchase: age") == (found.first, found.second)
+    assert "BGNBD with purchase: web" == found.better
+    each = web.model.log_likelihood(movers) - age.model.log_likelihood(movers)
+    assert approx(each.sum() / (np.sqrt(1500) * np.std(each)), rel=1e-10) == found.z
+    assert prefer(age, taste, movers).better is None
+    assert "BGNBD with purchase: age" == prefer(age, BGNBD.fit(movers, dropout=["age"]), movers).first
+
+
+def test_covariates_that_hold_the_other_ones_are_a_case_for_the_likelihood_ratio(movers):
+    none, web = BGNBD.fit(movers), BGNBD.fit(movers, purchase=["web"])
+    more = BGNBD.fit(movers, purchase=["web", "age"])
+    for pair in ((none, web), (web, more), (more, web)):
+        with pytest.raises(DomainError, match=r"which is a case of it: ask clv.likelihood_ratio\(smaller, larger\)"):
+            prefer(*pair, movers)
+    with pytest.raises(DomainError, match="got BGNBD with covariates twice"):
+        prefer(web, web, movers)
+
+
+@pytest.mark.slow
+def test_covariates_that_do_not_matter_are_seldom_preferred():
+    law, told = NBD(r=0.8, alpha=6.0), []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        h = law.simulate(np.full(400, 40.0), rng).history()
+        h = replace(h, covariates={"age": rng.normal(size=400), "taste": rng.normal(size=400)})
+        told.append(prefer(*(NBD.fit(h, purchase=[name]) for name in ("age", "taste")), h).better)
+    assert sum(better is not None for better in told) <= 10

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from custrel.fit import Fit
 
-__all__ = ["NESTED", "Nesting", "law_in", "nesting_of", "said_of"]
+__all__ = ["NESTED", "Nesting", "case_by_effects", "law_in", "nesting_of", "said_of"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,11 @@ def nesting_of(smaller: Fit[Any], larger: Fit[Any]) -> Nesting:
         f"likelihood_ratio: {said_of(smaller)} is no case of {said_of(larger)} that is known here"
         f"{_turned(one, other)}: ask clv.prefer, which compares laws that are not cases of each other"
     )
+
+
+def case_by_effects(smaller: Fit[Any], larger: Fit[Any]) -> bool:
+    """Whether the law of one fit is that of another with some effects of covariates at 0, or shared."""
+    return bool(_more_effects(smaller.model, larger.model))
 
 
 def _more_effects(smaller: Any, larger: Any) -> int | None:

@@ -9,6 +9,9 @@ The answer is which law is nearer to the truth, not that either is true. Where o
 NBD is of the BG/NBD with nobody leaving, the two may agree altogether, and then the sum is not normal: there, take a
 win as it is, but of a tie think nothing.
 
+One law with two sets of covariates, neither of which holds the other, can be judged as well. If neither set matters the
+two agree, and the test seldom tells a winner: it errs towards none.
+
 References
 ----------
 .. [1] Vuong, Q. H. (1989). Likelihood Ratio Tests for Model Selection and Non-Nested Hypotheses. Econometrica 57(2),
@@ -25,6 +28,7 @@ from scipy.special import ndtr
 
 from custrel.checked import checked_level
 from custrel.clv.bgbb import BGBB
+from custrel.clv.evidence.nested import case_by_effects
 from custrel.clv.law import PurchaseLaw
 from custrel.clv.spend import SpendLaw
 from custrel.errors import DomainError
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Preference", "prefer"]
 
+_LISTED = 3  # effects that a name holds
 _ALIKE = 1e-3  # standard error of the sum of differences: less than this tells nobody's law from the other
 
 _KINDS: tuple[tuple[type, str], ...] = (
@@ -150,9 +155,7 @@ def _checked_pair(first: Any, second: Any, h: Any) -> tuple[str, str]:
     for fit in (first, second):
         if not isinstance(fit, Fit) or not isinstance(_law(fit), (SpendLaw, PurchaseLaw)):
             raise DomainError(f"prefer needs two fits of laws of purchases, or of spend, got {fit!r:.80}")
-    one, other = _name(first), _name(second)
-    if one == other:
-        raise DomainError(f"prefer needs fits of two laws, got {one} twice")
+    one, other = _names(first, second)
     kinds = [_kind(fit) for fit in (first, second)]
     if kinds[0] != kinds[1]:
         raise DomainError(f"prefer needs laws of one kind: {one} is a law of {kinds[0]}, {other} one of {kinds[1]}")
@@ -161,8 +164,42 @@ def _checked_pair(first: Any, second: Any, h: Any) -> tuple[str, str]:
 
 def _name(fit: Fit[Any]) -> str:
     """The law's, and of laws that come with a whole number k, which one."""
+    return name_of(fit.model) + _of_k(fit)
+
+
+def _bare(fit: Fit[Any]) -> str:
+    """The same without covariates."""
+    return type(_law(fit)).__name__ + _of_k(fit)
+
+
+def _of_k(fit: Fit[Any]) -> str:
     k = getattr(_law(fit), "k", None)
-    return name_of(fit.model) + ("" if k is None else f" with k = {k}")
+    return "" if k is None else f" with k = {k}"
+
+
+def _names(first: Fit[Any], second: Fit[Any]) -> tuple[str, str]:
+    """The names of two laws; of one law with unlike covariates, the effects that the other lacks."""
+    one, other = _name(first), _name(second)
+    if _bare(first) != _bare(second):
+        return one, other
+    of_one, of_other = first.model.names(), second.model.names()
+    if set(of_one) == set(of_other):
+        raise DomainError(f"prefer needs fits of two laws, got {one} twice")
+    if case_by_effects(first, second) or case_by_effects(second, first):
+        raise DomainError(
+            f"prefer: of these fits of {_bare(first)} one has all covariates of the other, which is a case of it: ask "
+            "clv.likelihood_ratio(smaller, larger), or compare fit.aic"
+        )
+    return (
+        f"{_bare(first)} with {_few([name for name in of_one if name not in of_other])}",
+        f"{_bare(second)} with {_few([name for name in of_other if name not in of_one])}",
+    )
+
+
+def _few(names: list[str]) -> str:
+    """Some of the names, and how many more there are."""
+    more = len(names) - _LISTED
+    return f"{', '.join(names[:_LISTED])} and {more} more" if more > 0 else " and ".join(names)
 
 
 def _law(fit: Fit[Any]) -> Any:
