@@ -333,12 +333,20 @@ def quickest(frame: LazyFrame) -> LazyFrame:
     return frame
 
 
-def collect(frame: LazyFrame, *, sort: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
-    """Bring a frame of sums over the wall: its columns as arrays, rows in the order of `sort`."""
+def collect(frame: LazyFrame, *, sort: Sequence[str] = (), labels: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+    """Bring a frame of sums over the wall: its columns as arrays, rows in the order of `sort`.
+
+    Whole numbers among `labels` stay whole where one of them is missing; otherwise they would become floats.
+    """
     # NumPy orders whole numbers sooner than engines do.
     whole = len(sort) == 1 and frame.collect_schema()[sort[0]].is_integer()
     eager = frame.sort(*sort).collect() if sort and not whole else frame.collect()
+    if whole and eager[sort[0]].null_count():
+        eager, whole = eager.sort(*sort), False
     columns = {name: eager[name].to_numpy() for name in eager.columns}
+    for name in labels:
+        if eager.schema[name].is_integer() and eager[name].null_count():
+            columns[name] = np.array(eager[name].to_list(), dtype=object)
     if not whole:
         return columns
     order = np.argsort(columns[sort[0]], kind="stable")
@@ -357,10 +365,21 @@ def leave(columns: Mapping[str, NDArray[Any]], *, like: str, missing: Sequence[s
     """
     plain = {name: values.tolist() if values.dtype.kind in "OUST" else values for name, values in columns.items()}
     backend: Any = like  # narwhals' own type is a list of names
+    if like == "pandas":
+        plain = {name: _with_room_for_missing(values) for name, values in plain.items()}
     frame = nw.from_dict(plain, backend=backend)
     if like == "pandas" or not (odd := [name for name in missing if np.isnan(columns[name]).any()]):
         return frame.to_native()
     return frame.with_columns(*(nw.when(~nw.col(name).is_nan()).then(nw.col(name)) for name in odd)).to_native()
+
+
+def _with_room_for_missing(values: Any) -> Any:
+    """Whole numbers of which some are missing, which pandas would take for floats."""
+    if not isinstance(values, list) or {type(one) for one in values} != {int, type(None)}:
+        return values
+    import pandas as pd
+
+    return pd.array(values, dtype="Int64")
 
 
 def read_columns(

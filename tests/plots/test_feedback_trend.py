@@ -5,8 +5,8 @@ from matplotlib import dates
 from numpy.testing import assert_allclose
 
 from custrel.errors import DomainError, SchemaError
-from custrel.feedback.control_chart import control_chart
-from custrel.feedback.trend import smoothed
+from custrel.feedback.over_time.control_chart import control_chart
+from custrel.feedback.over_time.smoothed import smoothed
 from custrel.plots.feedback_trend import SIGNAL, feedback_trend
 
 MONTHS = pd.date_range("2024-01-01", periods=24, freq="MS")

@@ -8,7 +8,7 @@ from matplotlib.text import Text
 from numpy.testing import assert_allclose
 
 from custrel.errors import DomainError, SchemaError
-from custrel.feedback.drivers import key_drivers as found_in
+from custrel.feedback.drivers.key_drivers import key_drivers as found_in
 from custrel.frames import leave
 from custrel.plots.key_drivers import key_drivers
 

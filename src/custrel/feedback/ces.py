@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from custrel.errors import DomainError, one_of
 from custrel.feedback.csat import POINTS, box, mean_points, share_of_boxes
-from custrel.feedback.question import Question, Reading, Scale
+from custrel.feedback.reading.question import Question, Reading, Scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,7 @@ def ces(
     >>> ces([7, 6, 5, 2], version=2, measure="easy")
     0.75 (0.3006 to 0.9544, 95 % wilson, n = 4)
     """
-    if version not in SCALES:
+    if version not in (1, 2):
         raise DomainError(f"version must be 1 (effort: low is good) or 2 (it was easy: high is good), got {version!r}")
     one_of("measure", measure, ["mean", "easy"])
     asked_on = Scale(SCALES[version] if scale is None else scale)

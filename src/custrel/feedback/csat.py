@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from custrel.checked import checked_level
+from custrel.checked import checked_level, counts_of
 from custrel.errors import DomainError, one_of
-from custrel.feedback.measured import MEAN_INTERVALS, SHARE_INTERVALS, Interval, Measured, mean, share
-from custrel.feedback.question import Question, Reading, Scale
-from custrel.feedback.told import told
+from custrel.feedback.reading.measured import MEAN_INTERVALS, SHARE_INTERVALS, Interval, Measured, mean, share
+from custrel.feedback.reading.question import Question, Reading, Scale
+from custrel.feedback.reading.told import told
 from custrel.stats.estimate import Estimate, estimates
 from custrel.stats.proportion import BOUNDS_OF_A_SHARE
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from custrel.feedback.answers import Answers
+    from custrel.feedback.reading.answers import Answers
     from custrel.stats.estimate import Array
 
 __all__ = ["POINTS", "box", "boxes_of", "csat", "mean_points", "satisfaction"]
@@ -57,8 +57,8 @@ def satisfaction(satisfied: ArrayLike, n: ArrayLike, *, interval: str = "wilson"
     0.75 (0.6277 to 0.8422, 95 % wilson, n = 60)
     """
     one_of("interval", interval, BOUNDS_OF_A_SHARE)
-    k, n = np.broadcast_arrays(np.asarray(satisfied, dtype=np.float64), np.asarray(n, dtype=np.float64))
-    if not np.all((k >= 0) & (k <= n)):
+    k, n = counts_of(satisfied=satisfied, n=n)
+    if not np.all(k <= n):
         raise DomainError(f"satisfied must lie between 0 and n, got {satisfied!r} of {n.tolist()!r}")
     low, high = BOUNDS_OF_A_SHARE[interval](k, n, level=checked_level(level))
     value = np.divide(k, n, out=np.full(n.shape, np.nan), where=n > 0)
@@ -107,8 +107,11 @@ def csat(
     Returns
     -------
     A frame of the caller's library with the columns of the groups, value, low, high, n, standard_error, n_effective,
-    response_rate (with `invited`), excluded_... with the number of answers left out by reason, measure, and boxes with
-    the points that count; of a list, an `Estimate`. Without answers the figures are missing.
+    response_rate (with `invited`), ``excluded_...`` with the number of answers left out by reason, measure, and boxes
+    with the points that count; of a list, an `Estimate`. Without answers the figures are missing. DuckDB, Ibis and
+    PySpark get a pyarrow table, a lazy Polars frame an eager one.
+
+    Of answers all alike, the intervals of a mean have no width: they know of no other answer.
 
     Raises
     ------
@@ -130,7 +133,9 @@ def csat(
     3 (1.037 to 4.963, 95 % t, n = 5)
     """
     one_of("measure", measure, MEASURES)
-    if boxes is None and "mean" in measure:
+    if boxes is not None and "mean" in measure:
+        raise DomainError(f"boxes make a share, and measure={measure!r} is none: leave one of them out")
+    if "mean" in measure:
         asked = Question.of(score, by, Scale(scale), POINTS, reading, flags=False, survey="csat")
         return mean_points(answers, asked, interval, level, measure=measure, of_scale=measure == "normalised_mean")
     counted = boxes_of(Scale(scale), measure, boxes)
@@ -143,7 +148,7 @@ def boxes_of(scale: Scale, measure: str, boxes: Sequence[int] | None) -> list[in
     """The points that count as satisfied."""
     points = scale.points()
     if boxes is not None:
-        counted = sorted(boxes)
+        counted = sorted(set(boxes)) if isinstance(boxes, list | tuple | set | range) else []
         if not counted or not set(counted) < set(points):
             raise DomainError(f"boxes must name some, not all, of the points {points}, got {boxes!r}")
         return counted

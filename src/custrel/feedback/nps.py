@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from custrel.checked import checked_level
+from custrel.checked import checked_level, counts_of
 from custrel.errors import DomainError, one_of
-from custrel.feedback.measured import Interval, Measured, net_share
-from custrel.feedback.question import Question, Reading, Scale
-from custrel.feedback.told import told
+from custrel.feedback.reading.measured import Interval, Measured, net_share
+from custrel.feedback.reading.question import Question, Reading, Scale
+from custrel.feedback.reading.told import told
 from custrel.stats.estimate import Estimate, estimates
 from custrel.stats.net_share import BOUNDS_OF_A_NET_SHARE
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from custrel.feedback.answers import Answers
+    from custrel.feedback.reading.answers import Answers
     from custrel.stats.estimate import Array
 
 __all__ = ["breaks_of", "net_promoter_score", "nps"]
@@ -67,9 +67,7 @@ def net_promoter_score(
     16.67 (-10.06 to 40.9, 95 % score, n = 36)
     """
     one_of("interval", interval, BOUNDS_OF_A_NET_SHARE)
-    counts = np.broadcast_arrays(*(np.asarray(count, dtype=np.float64) for count in (promoters, passives, detractors)))
-    if not all(np.all(count >= 0) for count in counts):
-        raise DomainError(f"counts must be 0 or more, got {[float(np.min(count)) for count in counts]}")
+    counts = counts_of(promoters=promoters, passives=passives, detractors=detractors)
     P, _, D = counts
     n = np.sum(counts, axis=0)
     low, high = BOUNDS_OF_A_NET_SHARE[interval](*counts, level=checked_level(level))
@@ -106,8 +104,10 @@ def nps(
         the scale, such as ``(0, 6, 8, 10)``. Needed for any other scale than 0 to 10.
     interval
         ``"score"`` holds what it promises, for few answers and lopsided ones too; ``"adjusted_wald"`` nearly so, and
-        can be reckoned by hand; ``"dirichlet"`` is the middle of the posterior under a flat prior (its mean and
-        standard deviation come along); ``"bootstrap"``; ``"wald"`` and ``"t"``, which claim too much of few answers.
+        can be reckoned by hand; ``"wald"``, ``"t"`` and ``"bootstrap"`` claim too much of few or lopsided answers, and
+        so does, of lopsided ones, ``"dirichlet"``, the middle of the posterior under a flat prior (its mean and
+        standard deviation come along). What shrinks towards the middle, ``"adjusted_wald"`` and ``"dirichlet"``, may
+        lie below a score of 100.
     level
         Level of the interval.
     **reading
@@ -116,8 +116,9 @@ def nps(
     Returns
     -------
     A frame of the caller's library with the columns of the groups, value, low, high, n, the shares of promoters,
-    passives and detractors, standard_error, n_effective, response_rate (with `invited`), and excluded_... with the
-    number of answers left out by reason; of a list, an `Estimate`. Without answers the figures are missing.
+    passives and detractors, standard_error, n_effective, response_rate (with `invited`), and ``excluded_...`` with the
+    number of answers left out by reason; of a list, an `Estimate`. Without answers the figures are missing. DuckDB,
+    Ibis and PySpark get a pyarrow table, a lazy Polars frame an eager one.
 
     Raises
     ------
@@ -158,11 +159,15 @@ def nps(
 
 def breaks_of(scale: tuple[float, float], breaks: Sequence[float] | None) -> tuple[tuple[float, float], float, float]:
     """The scale, the highest score of a detractor and that of a passive."""
+    offered = Scale(scale).ends
     if breaks is None:
-        if tuple(scale) != (0, 10):
+        if tuple(offered) != (0, 10):
             raise DomainError(f"scale={scale!r} wants breaks=(highest score of a detractor, highest of a passive)")
         return (0, 10), 6, 8
-    given = tuple(float(one) for one in breaks)
+    try:
+        given = tuple(float(one) for one in breaks)
+    except (TypeError, ValueError) as error:
+        raise DomainError(f"breaks must be numbers, such as (6, 8), got {breaks!r}") from error
     if len(given) not in {2, 4}:
         raise DomainError(f"breaks must be two numbers, or four with the ends of the scale, got {tuple(breaks)!r}")
     detractor, passive = given[-3:-1] if given[2:] else given

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Unpack
 
 from custrel.feedback.csat import POINTS, mean_points
-from custrel.feedback.question import Question, Reading, Scale
+from custrel.feedback.reading.question import Question, Reading, Scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

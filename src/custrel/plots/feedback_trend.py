@@ -24,7 +24,12 @@ __all__ = ["feedback_trend"]
 
 SIGNAL = "#d55e00"
 """What is news; the vermilion of Okabe and Ito, drawn as diamonds, which are told without it."""
-_WORDS = {"nps": "Net Promoter Score, points", "share": "share of answers", "mean": "mean, points"}
+_WORDS = {
+    "nps": "Net Promoter Score, points",
+    "share": "share of answers",
+    "mean": "mean, points",
+    "normalised_mean": "mean, from 0 to 1 of the scale",
+}
 _OPTIONAL = ("low", "high", "centre", "lower", "upper", "observed")
 _AT = "__at"
 _FEW = 6  # periods whose dates have room below the axis
@@ -84,7 +89,7 @@ def feedback_trend(frame: Any, *, of: str | None = None, ax: Axes | None = None)
     --------
     >>> import matplotlib.pyplot as plt
     >>> import pandas as pd
-    >>> from custrel.feedback.control_chart import control_chart
+    >>> from custrel.feedback.over_time.control_chart import control_chart
     >>> months = pd.date_range("2024-01-01", periods=4, freq="MS")
     >>> shares = pd.DataFrame({"period": months, "value": [0.5, 0.6, 0.5, 0.8], "n": [100, 100, 100, 100]})
     >>> ax = feedback_trend(control_chart(shares, kind="share", over_dispersion=False), of="share of the satisfied")

@@ -47,7 +47,8 @@ def wilson(k: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Array, A
     """
     k, n, z = _counts(k, n, level)
     half = z * np.sqrt(k * (1 - k / n) + z**2 / 4)
-    return _within((k + z**2 / 2 - half) / (n + z**2), (k + z**2 / 2 + half) / (n + z**2))
+    low, high = _within((k + z**2 / 2 - half) / (n + z**2), (k + z**2 / 2 + half) / (n + z**2))
+    return np.where(k == 0, 0.0, low), np.where(k == n, 1.0, high)
 
 
 def agresti_coull(k: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Array, Array]:
@@ -78,7 +79,8 @@ def jeffreys(k: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Array,
     """
     k, n, _ = _counts(k, n, level)
     low, high = (betaincinv(k + 0.5, n - k + 0.5, tail) for tail in (0.5 - level / 2, 0.5 + level / 2))
-    return np.where(k == 0, 0.0, low), np.where(k == n, 1.0, high)
+    # Between two counts, where weighted answers may lie, the bounds at 0 and n would leave the share outside.
+    return np.where(k == 0, 0.0, np.minimum(low, k / n)), np.where(k == n, 1.0, np.maximum(high, k / n))
 
 
 def clopper_pearson(k: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Array, Array]:
