@@ -230,6 +230,9 @@ def test_a_log_is_asked_for_its_nps_surveys_alone():
     log = Interactions.from_records([answer(1, 10), answer(2, 0), answer(3, None), answer(4, 5, "csat", (1, 5))])
     found = row(nps(log))
     assert (0, 2, 1) == (found["value"], found["n"], found["excluded_missing"])
+    assert "response_rate" not in found
+    asked = [one.model_copy(update={"invited_at": one.occurred_at}) for one in log.to_records()]
+    assert approx(2 / 3) == row(nps(Interactions.from_records(asked)))["response_rate"]
     other = Interactions.from_records([answer(1, 3, scale=(1, 5))])
     with pytest.raises(SchemaError, match="1 answers were given on another scale than 0 to 10"):
         nps(other)

@@ -81,8 +81,6 @@ def test_the_history_is_that_of_the_log():
 
 
 def test_every_library_tells_the_same(frame_of):
-    if frame_of.name == "pyspark" and int(pytest.importorskip("pyspark").__version__.partition(".")[0]) < 4:
-        pytest.skip("PySpark before 4 counts no microseconds of dates that were text")
     log = log_of({**BOUGHT, "occurred_at": [datetime.fromisoformat(day) for day in BOUGHT["occurred_at"]]}, frame_of)
     paths = told(SEASON, PRICES, PEOPLE, log=log, frame=frame_of)
     assert rows(told(SEASON, PRICES, PEOPLE)) == rows(paths)

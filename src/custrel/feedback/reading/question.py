@@ -49,7 +49,8 @@ class Reading(TypedDict, total=False):
     """Which answers of a customer count, in each group: ``"all"``, the ``"latest"`` or ``"first"`` alone (of several at
     one moment their mean), or the ``"mean"`` of all, so that everybody counts once."""
     invited: str
-    """Column that says who was asked: a flag, or the time of the invitation (missing: was not)."""
+    """Column that says who was asked: a flag, or the time of the invitation (missing: was not). A log has
+    ``invited_at``."""
     population: float | Mapping[Any, float]
     """How many customers each group has, if a notable part of them answered: a number, or one for each label."""
     totals: bool

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from custrel.feedback.reading.question import Question
     from custrel.frames import LazyFrame
 
-__all__ = ["INVITED", "SCORE", "WEIGHT", "WHEN", "WHO", "rows_of", "without_nan"]
+__all__ = ["INVITED", "SCORE", "WEIGHT", "WHEN", "WHO", "rows_of", "was_invited", "without_nan"]
 
 SCORE, WEIGHT, WHO, WHEN, INVITED = "__score", "__weight", "__who", "__when", "__invited"
 _DATE = "__date"
@@ -62,7 +62,8 @@ def _of_log(log: Interactions, question: Question) -> tuple[LazyFrame, str, Ques
                 f"{found:,} answers were given on another scale than {question.scale}; "
                 "ask of the rows of each scale alone, with scale=..."
             )
-    return frame, sheet.like, replace(question, named=True)
+    known = "invited_at" if "invited_at" in there else None
+    return frame, sheet.like, replace(question, named=True, invited=question.invited or known)
 
 
 def _selected(frame: LazyFrame, question: Question, *, timed: bool) -> LazyFrame:
@@ -72,7 +73,7 @@ def _selected(frame: LazyFrame, question: Question, *, timed: bool) -> LazyFrame
     if question.weight:
         columns[WEIGHT] = _number(frame, question.weight).cast(nw.Float64)
     if question.invited:
-        columns[INVITED] = _flag(frame, question.invited)
+        columns[INVITED] = was_invited(frame, question.invited)
     if question.every:
         columns["period"] = window_of(_DATE, question.every, library)
     if timed and question.per_customer in {"latest", "first"}:
@@ -114,7 +115,8 @@ def without_nan(rows: LazyFrame) -> LazyFrame:
     return rows if whole else rows.with_columns(nw.when(~score.is_nan()).then(score).alias(SCORE))
 
 
-def _flag(frame: LazyFrame, name: str) -> nw.Expr:
+def was_invited(frame: LazyFrame, name: str) -> nw.Expr:
+    """A column of flags, or of times that are missing where nobody was asked, as flags."""
     dtype = frame.collect_schema()[name]
     if dtype == nw.Boolean:
         return nw.col(name).fill_null(value=False)

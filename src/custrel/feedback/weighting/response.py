@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from custrel.errors import DomainError, SchemaError, one_of
+from custrel.errors import DomainError, one_of
 from custrel.feedback.reading.measured import SHARE_INTERVALS, Interval, Measured, share
 from custrel.feedback.reading.question import Question, Reading, Scale
+from custrel.feedback.reading.rows import was_invited
 from custrel.feedback.reading.told import told
 from custrel.frames import collect, enter, enter_values, require
 from custrel.interactions import Interactions
@@ -158,16 +159,7 @@ def _flagged(invitations: Any, score: str, invited: str | None) -> Any:
 def _marked(frame: LazyFrame, score: str, invited: str | None) -> LazyFrame:
     require(frame, [score, *([invited] if invited else [])], purpose="a response rate")
     flag = has_answered(frame, score).cast(nw.Int64)
-    return frame.with_columns((nw.when(_was_invited(frame, invited)).then(flag) if invited else flag).alias(score))
-
-
-def _was_invited(frame: LazyFrame, name: str) -> nw.Expr:
-    dtype = frame.collect_schema()[name]
-    if dtype == nw.Boolean:
-        return nw.col(name).fill_null(value=False)
-    if isinstance(dtype, nw.Date | nw.Datetime | nw.String):
-        return ~nw.col(name).is_null()
-    raise SchemaError(f"invited={name!r} must hold flags, or times (missing: was not asked); found {dtype}")
+    return frame.with_columns((nw.when(was_invited(frame, invited)).then(flag) if invited else flag).alias(score))
 
 
 def _said(told_of: Any, invited: str | None) -> Any:
