@@ -122,7 +122,7 @@ def test_a_customers_future_is_that_of_their_own_law(law):
 
 @each_law
 def test_score_and_hessian_are_those_of_the_likelihood(law):
-    h = crowd(law, 5 if isinstance(law, ParetoGGG) else 25, 4)
+    h = crowd(law, 10 if isinstance(law, ParetoGGG) else 25, 4)
     asked = {process: ["age", "web"] for process in law.moves}
     data, moved = asked_of(type(law), h, asked, ())
     rows = moved.rows(data)
