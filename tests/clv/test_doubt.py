@@ -306,7 +306,11 @@ def test_memory_holds_a_part_of_the_draws_at_a_time(fit):
         (("p_alive",), {"by": ["a"] * 57 + [None, float("nan")]}, "'group' is missing for 2 of 59 customers"),
         (("p_alive",), {"by": [1.0] * 58 + [float("nan")]}, "'group' is missing for 1 of 59 customers"),
         (("p_alive",), {"by": pd.array(["a"] * 58 + [pd.NA])}, "'group' is missing for 1 of 59 customers"),
-        (("p_alive",), {"by": np.array([1] * 58 + ["a"], dtype=object)}, "labels of 'group' must be of one kind; found numbers and text"),
+        (
+            ("p_alive",),
+            {"by": np.array([1] * 58 + ["a"], dtype=object)},
+            "labels of 'group' must be of one kind; found numbers and text",
+        ),
     ],
     ids=str,
 )

@@ -79,7 +79,7 @@ def answers_of(data: Any, question: Question) -> Answers:
     if countable(question) and np.array_equal(left, counts["answered"]):
         units = _of_counts(counts, groups, question)
     else:
-        units = _of_rows(valid(rows, question), groups, question)
+        units = _of_rows(valid(rows, question), groups, question).in_order()
     if question.per_customer in {"latest", "first"}:
         excluded["excluded_superseded"] = left - units.answers().astype(np.int64)
     if question.every:

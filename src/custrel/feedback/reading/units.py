@@ -84,6 +84,13 @@ class Units:
     marks: Mapping[str, Array]
     whole: bool = False
 
+    def in_order(self) -> Units:
+        """The same in an order of their own, not the library's: so that a seed draws the same ones again."""
+        columns = (self.k, *self.marks.values(), self.w2, self.w, self.n, self.group)
+        order = np.lexsort(columns)
+        moved: dict[str, Any] = {name: getattr(self, name)[order] for name in ("group", "k", "n", "w", "w2")}
+        return replace(self, **moved, marks={name: sums[order] for name, sums in self.marks.items()})
+
     def per_group(self, of_a_unit: Array | float = 1.0) -> Array:
         """Sum over the units of each group, ``(groups,)``."""
         values = np.broadcast_to(np.asarray(of_a_unit, dtype=np.float64), self.k.shape)
