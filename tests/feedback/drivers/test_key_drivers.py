@@ -495,10 +495,10 @@ def test_the_frame_and_the_random_state_of_the_caller_stay_as_they_were():
 def test_intervals_hold_the_truth_as_often_as_they_say():
     root, truth = np.linalg.cholesky(JOINT), relative_weights(R_XX, R_YX)
     held = np.zeros(3)
-    for seed in range(120):
+    for seed in range(80):
         x = np.random.default_rng(seed).normal(size=(250, 4)) @ root.T
         found = key_drivers(pd.DataFrame(x, columns=[*DRIVERS, "score"]), drivers=DRIVERS, repeats=300, level=0.9)
         found = found.set_index("driver").loc[DRIVERS]
         held += (found["low"].to_numpy() <= truth) & (truth <= found["high"].to_numpy())
-    assert np.all(held / 120 > 0.82)
-    assert np.all(held / 120 < 0.98)
+    assert np.all(held / 80 > 0.8)
+    assert np.all(held / 80 < 0.99)

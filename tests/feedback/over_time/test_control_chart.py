@@ -124,7 +124,7 @@ def test_of_periods_in_control_few_are_signals_and_over_dispersion_does_not_make
     rng, periods = np.random.default_rng(5), 40
     for scatter in (0.0, 0.08):
         found = []
-        for _ in range(300):
+        for _ in range(120):
             p = np.clip(0.5 + scatter * rng.normal(size=periods), 0, 1)
             n = rng.integers(100, 1000, periods)
             chart = control_chart(shares(rng.binomial(n, p) / n, n), kind="share", run=None)
