@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from custrel.covariates import Asked
     from custrel.stats.estimate import Array
 
-__all__ = ["Diagnosis", "Fit", "fit_law"]
+__all__ = ["Diagnosis", "Fit", "fit_law", "fit_of_peak"]
 
 Law = TypeVar("Law", bound=Family)
 
@@ -326,12 +326,12 @@ def fit_law(data: Any, starts: Sequence[Law], findings: tuple[str, ...] = (), mo
         What covariates are asked to move.
     """
     if moved is None:
-        return _fit_from(starts, data, _climbed(starts, data), findings)
+        return fit_of_peak(starts, data, _climbed(starts, data), findings)
     alone = _climbed(starts, data.knowing(()))  # the law without covariates is one with covariates: never below it
     first = starts[0] if alone.at_edge.any() else starts[0].at_log(alone.position)
     around: Any = [moved.around(start) for start in (first, *starts)]
     rows = moved.rows(data)
-    return _fit_from(around, rows, _climbed(around, rows), findings)
+    return fit_of_peak(around, rows, _climbed(around, rows), findings)
 
 
 def _climbed(starts: Sequence[Any], data: Rows) -> Peak:
@@ -341,7 +341,7 @@ def _climbed(starts: Sequence[Any], data: Rows) -> Peak:
         return maximise(hill, [start.to_log() for start in starts], foothill=foothill)
 
 
-def _fit_from(starts: Sequence[Any], data: Rows, peak: Peak, findings: tuple[str, ...]) -> Fit[Any]:
+def fit_of_peak(starts: Sequence[Any], data: Rows, peak: Peak, findings: tuple[str, ...]) -> Fit[Any]:
     """The fit at a peak, or why it is none."""
     n, is_peak = round(data.customers), peak.is_peak and _is_sharp(peak, data.customers)
     size = float(np.abs(peak.gradient).max())

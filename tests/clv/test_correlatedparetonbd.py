@@ -2,16 +2,19 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from custrel import History, from_json
-from custrel.clv import ParetoNBD
+from custrel.clv import GammaGamma, LifetimeValue, ParetoNBD
 from custrel.clv.correlatedparetonbd import CorrelatedParetoNBD
 from custrel.clv.horizon import discount_per_unit
+from custrel.clv.sarmanov import Rounded
 from custrel.errors import ConvergenceError, DomainError
 from custrel.stats.draw import SharedNumbers
 
@@ -428,6 +431,107 @@ def test_a_likelihood_without_a_peak_says_why():
         CorrelatedParetoNBD.fit(alike)
 
 
+# -- covariates -------------------------------------------------------------------------------------------------------
+
+EFFECTS = {"purchase: web": 0.4, "dropout: old": -0.3}
+
+
+@pytest.fixture(scope="module")
+def known():
+    """3,000 customers, of whom some come through the web and some are old."""
+    rng = np.random.default_rng(1)
+    web, old = (rng.random((2, 3000)) < 0.5).astype(float)
+    law = CorrelatedParetoNBD(1.0, np.exp(-0.4 * web), 1.0, np.exp(0.3 * old), dependence=0.5)
+    h = law.simulate(np.floor(7 * rng.uniform(20, 60, 3000)) / 7, rng).history()
+    return replace(h, covariates={"web": web, "old": old})
+
+
+@pytest.fixture(scope="module")
+def moved(known):
+    return CorrelatedParetoNBD.fit(known, 0.5, purchase="web", dropout="old")
+
+
+def test_effects_of_covariates_are_found(moved):
+    truth = (1.0, 1.0, 1.0, 1.0, *EFFECTS.values())
+    assert tuple(EFFECTS) == moved.model.names()[4:]
+    assert np.all(np.abs(moved.parameters - truth) < 3 * moved.standard_errors)
+    assert 0.5 == moved.model.law.dependence
+
+
+@slowly
+def test_a_dependence_beside_covariates_is_found(known, moved):
+    found = CorrelatedParetoNBD.fit(known, purchase="web", dropout="old")
+    assert 0.2 < found.model.law.dependence < 0.9
+    assert found.log_likelihood >= moved.log_likelihood
+    assert "These data ask for a correlation" in str(found.diagnosis)
+
+
+def test_with_covariates_it_is_never_below_the_pareto_nbd_with_them(known, moved):
+    nested = ParetoNBD.fit(known, purchase="web", dropout="old")
+    assert moved.log_likelihood > nested.log_likelihood
+    assert approx(float(np.sum(moved.model.log_likelihood(known)))) == moved.log_likelihood
+
+
+def test_each_customer_has_the_lowest_bound_of_their_own(known, moved):
+    law = moved.model.of(known)
+    for web, old in itertools.product((0.0, 1.0), (0.0, 1.0)):
+        who = (known.covariates["web"] == web) & (known.covariates["old"] == old)
+        alone = moved.model.like(web=web, old=old)
+        assert_allclose(law.m[who], alone.m, rtol=1e-12)
+        assert_allclose(law.log_likelihood(known)[who], alone.log_likelihood(known.take(who)), rtol=1e-12)
+
+
+def test_customers_with_covariates_are_answered_for(known, moved):
+    some = known.take(slice(0, 20))
+    for of in (lambda law: law.p_alive(some), lambda law: law.expected_purchases(some, 13.0)):
+        assert_allclose(of(moved.model), of(moved.model.of(some)), rtol=1e-12)
+    frame = pd.DataFrame({"web": [0.0, 1.0], "old": [0.0, 0.0]})
+    assert np.all(np.diff(moved.model.of(frame).expected_purchases_of_new(13.0)) > 0)
+    assert moved == from_json(moved.to_json())
+
+
+def test_a_fit_with_covariates_has_a_lifetime_value(cdnow):
+    h = replace(cdnow, covariates={"flag": np.arange(len(cdnow)) % 2.0})
+    found = CorrelatedParetoNBD.fit(h, 1.0, purchase="flag")
+    value = LifetimeValue.of(found, GammaGamma.fit(cdnow))
+    table = value.predict(h.take(slice(0, 4)), horizon=39, margin=0.3, annual_discount_rate=0.1)
+    assert_allclose(found.model.p_alive(h)[:4], table["p_alive"], rtol=1e-10)
+    assert np.all(table["clv"] > 0)
+
+
+def test_effects_of_zero_change_nothing(cdnow, fit):
+    zero = np.zeros(len(cdnow))
+    own = fit.model.hastened("purchase", zero).hastened("dropout", zero)
+    assert_allclose(fit.model.log_likelihood(cdnow), own.log_likelihood(cdnow), rtol=1e-13)
+    assert_allclose(fit.model.p_alive(cdnow), own.p_alive(cdnow), rtol=1e-13)
+
+
+@pytest.mark.parametrize("by", [None, Rounded(0.1), Rounded(0.001)], ids=str)
+@each_end
+def test_the_score_of_customers_with_parameters_of_their_own_is_the_slope(dependence, by):
+    z, step = np.linspace(-1, 1, len(CROWD)), 1e-6
+    law = CorrelatedParetoNBD(0.55, 10.5 * np.exp(z), 0.6, 11.7 * np.exp(-z), dependence=dependence, by=by)
+    for name, slope in zip(law.names(), law.score(CROWD), strict=True):
+        value = getattr(law, name)
+        up, down = (replace(law, **{name: value * np.exp(way)}).log_likelihood(CROWD) for way in (step, -step))
+        assert_allclose((up - down) / (2 * step), slope * value, rtol=1e-5, atol=1e-7)
+
+
+def test_where_bounds_meet_for_some_customers_the_fit_is_a_top_all_the_same():
+    rng = np.random.default_rng(2)
+    z = rng.standard_normal(600)
+    law = CorrelatedParetoNBD(1.0, np.exp(-0.4 * z), 1.0, 1.0, dependence=1.0)
+    h = replace(law.simulate(np.floor(rng.uniform(100, 300, 600)) / 7, rng).history(), covariates={"z": z})
+    found = CorrelatedParetoNBD.fit(h, purchase="z", dropout="z")
+    assert 1 == found.chosen
+    buys, leaves = found.model.of(found.data).coins.log_odds
+    assert 0 < np.mean(buys > leaves) < 1
+    place, moves = found.model.to_log(), rng.standard_normal((40, 6)) * 10.0 ** rng.uniform(-5, -0.5, (40, 1))
+    heights = [float(found.data.weights @ found.model.at_log(place + one).log_likelihood(found.data)) for one in moves]
+    assert max(heights) < found.log_likelihood + 1e-4
+    assert found.log_likelihood > ParetoNBD.fit(h, purchase="z", dropout="z").log_likelihood
+
+
 # -- refused ----------------------------------------------------------------------------------------------------------
 
 
@@ -449,11 +553,6 @@ def test_a_dependence_that_is_none_is_refused(dependence, cdnow):
 def test_a_delay_that_is_none_is_refused(delay):
     with pytest.raises(DomainError, match="CorrelatedParetoNBD: delay must be positive and finite, got"):
         CorrelatedParetoNBD(*CDNOW, delay=delay)
-
-
-def test_covariates_are_refused(cdnow):
-    with pytest.raises(DomainError, match="CorrelatedParetoNBD has no process 'purchase' to move"):
-        CorrelatedParetoNBD.fit(cdnow, purchase="age")
 
 
 def test_laws_of_another_dependence_or_delay_differ():

@@ -40,6 +40,7 @@ from custrel.clv.edges import best_fit, fit_at
 from custrel.clv.horizon import horizon_in
 from custrel.clv.newborn import ByNewborn
 from custrel.clv.paretonbd import ParetoNBD
+from custrel.clv.rounded import best_moved_fit, moved_fit_at
 from custrel.clv.sarmanov import Coins, Together, chances_of, mean_weight, means_over_time, watched_for
 from custrel.clv.story import Future, checked_watch, counts_of, times_of_purchases
 from custrel.covariates import asked_of
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from custrel.clv.law import Living
-    from custrel.clv.sarmanov import Bound
+    from custrel.clv.sarmanov import Bound, Rounded
     from custrel.history import History, PurchaseTimes
     from custrel.stats.draw import SharedNumbers
     from custrel.stats.estimate import Array
@@ -77,7 +78,7 @@ class CorrelatedParetoNBD(ByNewborn):
     delay
         The c of the family: a time in the law's unit, 1 if it is not said.
     by
-        Which bound of m to go by, while the law is fitted; else the lowest.
+        Which bound of m to go by, while the law is fitted; else the lowest, which may be another for each customer.
 
     Raises
     ------
@@ -112,9 +113,10 @@ class CorrelatedParetoNBD(ByNewborn):
     beta: float | Array
     dependence: float | Array = field(default=0.0, kw_only=True)
     delay: float | Array = field(default=1.0, kw_only=True)
-    by: Bound | None = field(default=None, kw_only=True, repr=False)
+    by: Bound | Rounded | None = field(default=None, kw_only=True, repr=False)
 
     gammas = ParetoNBD.gammas
+    moves = ParetoNBD.moves
     limits: ClassVar[Mapping[tuple[str, bool], str]] = ParetoNBD.limits
 
     def __post_init__(self) -> None:
@@ -195,22 +197,24 @@ class CorrelatedParetoNBD(ByNewborn):
         (here,), (gone,) = self._means(lambda *known: (mean_weight(*known),), h)
         return here, gone
 
-    def _means(self, of: Callable[..., tuple[Array, ...]], h: History) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    def _means(
+        self, of: Callable[..., tuple[Array, ...]], h: History, *beside: Any
+    ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """Means of those still there and of those who have left, given independent rates, times the chances of each."""
         r, alpha, s, beta = self
-        cases, there = self.coins.cases(), self.independent.p_alive_now(h)
-        here = of(r + h.x, alpha + h.T, s, beta + h.T, *cases)
-        gone = means_over_time(of, (r + h.x, alpha + h.t_x, s + 1, beta + h.t_x), h.T - h.t_x, cases)
+        given, there = (*self.coins.cases(), *beside), self.independent.p_alive_now(h)
+        here = of(r + h.x, alpha + h.T, s, beta + h.T, *given)
+        gone = means_over_time(of, (r + h.x, alpha + h.t_x, s + 1, beta + h.t_x), h.T - h.t_x, given)
         return tuple(there * one for one in here), tuple((1 - there) * one for one in gone)
 
     def score(self, h: History) -> Array:
-        """Derivatives of the log-likelihood in r, alpha, s, beta at this dependence, for parameters that are numbers.
+        """Derivatives of the log-likelihood in r, alpha, s, beta at this dependence.
 
         They are means of those of customers whose moment of leaving is known (Fisher's identity); where two bounds of
         m meet and there is no derivative, the mean of those to both sides.
         """
-        known = _Known(tuple(self), self.coins.slopes_of_cases())
-        (weight, *here), (more, *gone) = self._means(known, h)
+        moved = self.coins.slopes_of_cases()
+        (weight, *here), (more, *gone) = self._means(_known, h, *self, *(one for row in moved for one in row))
         found = [(one + other) / (weight + more) for one, other in zip(here, gone, strict=True)]
         found[0] = found[0] + by_count(digamma_rising, self.r, h.x)
         return np.stack(found)
@@ -346,14 +350,16 @@ class CorrelatedParetoNBD(ByNewborn):
         delay
             In the unit of the history, or a duration such as ``"7D"``.
         purchase, dropout, shared
-            Covariates, which other laws have; this one refuses them.
+            Covariates, as for `ParetoNBD.fit`. The dependence stays one for all, a part of the largest m that each
+            customer's own parameters allow; the diagnosis tells the correlation among those of `model.law`.
 
         Raises
         ------
         ConvergenceError
             If the likelihood has no peak; the message says why.
         DomainError
-            If the dependence or the delay is none, or covariates are given.
+            If the dependence or the delay is none, or a covariate is unknown, missing for some customers, the same for
+            all, or a combination of others.
 
         Examples
         --------
@@ -363,19 +369,26 @@ class CorrelatedParetoNBD(ByNewborn):
         (-9591.67, 1.0, 0.088)
         """
         columns = {"purchase": purchase, "dropout": dropout}
-        known, _ = asked_of(cls, checked_history(h, law=cls.__name__), columns, shared)
+        known, moved = asked_of(cls, checked_history(h, law=cls.__name__), columns, shared)
         data = cls._told_by(known)
         first = replace(
             cls.starts(data)[0], unit=data.unit, delay=horizon_in(data, delay), dependence=dependence or 0.0
         )
         try:
-            found = fit_law(data, [replace(start, unit=data.unit) for start in ParetoNBD.starts(data)])
+            found: Fit[Any] = fit_law(
+                data, [replace(start, unit=data.unit) for start in ParetoNBD.starts(data)], moved=moved
+            )
         except ConvergenceError as error:
             said = f"{cls.__name__} without dependence is a {error}"
             raise ConvergenceError(said, error.diagnosis, error.log_likelihood) from None
-        law = first.at_log(found.model.to_log())
-        nested: Fit[Any] = replace(found, model=replace(law, dependence=0.0))  # type: ignore[arg-type]
-        return best_fit(nested, data) if dependence is None else fit_at(nested, law, data)
+        alone = found.model if moved is None else found.model.law
+        law = first.at_log(alone.to_log())
+        independent = replace(law, dependence=0.0)
+        if moved is None:
+            nested = replace(found, model=independent)
+            return best_fit(nested, data) if dependence is None else fit_at(nested, law, data)
+        nested = replace(found, model=replace(found.model, law=independent))
+        return best_moved_fit(nested) if dependence is None else moved_fit_at(nested, replace(nested.model, law=law))
 
 
 def _numbers(said: str, given: Any) -> Any:
@@ -393,35 +406,23 @@ def _refuse(good: Any, expected: str, values: Any) -> None:
         raise DomainError(f"{expected}, got {values[~good].flat[0] if values.ndim else values:g}")
 
 
-@dataclass(frozen=True, eq=False)
-class _Known:
-    """The score of a customer whose moment of leaving is known, but for what x alone tells of r, times the weight.
+def _known(m: Array, A: Array, k: Array, B: Array, *given: Array) -> tuple[Array, ...]:
+    """The mean weight of customers whose moment of leaving is known, then its product with their score.
 
-    Parameters
-    ----------
-    law
-        r, alpha, s and beta, numbers.
-    moved
-        Derivatives of the weights of the four cases in these.
+    Given are the weights of the four cases, the delay, r, alpha, s and beta, and the derivatives of each weight in
+    these. The score lacks what x alone tells of r.
     """
-
-    law: tuple[Any, ...]
-    moved: Array
-
-    def __call__(self, m: Array, A: Array, k: Array, B: Array, *cases: Array) -> tuple[Array, ...]:
-        """The mean weight, then its product with the score, by the gamma distributions of the rates at that moment."""
-        r, alpha, s, beta = self.law
-        both, buys, leaves, neither, delay = cases
-        (silent, active), (stay, go) = chances_of(m, A, delay), chances_of(k, B, delay)
-        weight = go * (both * active + leaves * silent) + stay * (buys * active + neither * silent)
-        by_silence = silent * (go * (leaves - both) + stay * (neither - buys))
-        by_stay = stay * (active * (buys - both) + silent * (neither - leaves))
-        four = active * go, active * stay, silent * go, silent * stay
-        ways = (
-            (-np.log(A / alpha), -np.log1p(delay / A) * by_silence),
-            (r / alpha - m / A, m * delay / (A * (A + delay)) * by_silence),
-            ((k - s) / s - np.log(B / beta), -np.log1p(delay / B) * by_stay),
-            (s / beta - k / B, k * delay / (B * (B + delay)) * by_stay),
-        )
-        cells = [sum(slope * one for slope, one in zip(slopes, four, strict=True)) for slopes in self.moved.T]
-        return weight, *(weight * one + more + cell for (one, more), cell in zip(ways, cells, strict=True))
+    (both, buys, leaves, neither, delay, r, alpha, s, beta), moved = given[:9], np.reshape(np.arange(16), (4, 4))
+    (silent, active), (stay, go) = chances_of(m, A, delay), chances_of(k, B, delay)
+    weight = go * (both * active + leaves * silent) + stay * (buys * active + neither * silent)
+    by_silence = silent * (go * (leaves - both) + stay * (neither - buys))
+    by_stay = stay * (active * (buys - both) + silent * (neither - leaves))
+    four = active * go, active * stay, silent * go, silent * stay
+    ways = (
+        (-np.log(A / alpha), -np.log1p(delay / A) * by_silence),
+        (r / alpha - m / A, m * delay / (A * (A + delay)) * by_silence),
+        ((k - s) / s - np.log(B / beta), -np.log1p(delay / B) * by_stay),
+        (s / beta - k / B, k * delay / (B * (B + delay)) * by_stay),
+    )
+    cells = [sum(given[9 + i] * one for i, one in zip(column, four, strict=True)) for column in moved.T]
+    return weight, *(weight * one + more + cell for (one, more), cell in zip(ways, cells, strict=True))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from custrel.likelihood import Likelihood
     from custrel.stats.estimate import Array
 
-__all__ = ["best_fit", "fit_at"]
+__all__ = ["best_fit", "fit_at", "said_of"]
 
 _SAME = 1e-6  # of a logarithm: two bounds that are one
 _BY_CHANCE = 0.05
@@ -218,13 +218,13 @@ def best_fit(nested: Fit[Any], data: Any) -> Fit[Any]:
     best = ways[above > below][1]
     fit = _fit_from(best, nested, data) if max(above, below) > nested.log_likelihood else nested
     tried = {-1.0: low, 0.0: nested.log_likelihood, 1.0: high, fit.model.dependence: fit.log_likelihood}
-    findings = (*fit.diagnosis.findings, *_said(fit, nested, tried))
+    findings = (*fit.diagnosis.findings, *said_of(fit.model, fit.log_likelihood - nested.log_likelihood, tried))
     return replace(fit, chosen=1, diagnosis=replace(fit.diagnosis, findings=findings))
 
 
-def _said(fit: Fit[Any], nested: Fit[Any], tried: Mapping[float, float]) -> list[str]:
+def said_of(law: Any, gain: float, tried: Mapping[float, float]) -> list[str]:
     """What the dependence gains, and whether more of it would gain more, in words."""
-    law, ratio = fit.model, 2 * (fit.log_likelihood - nested.log_likelihood)
+    ratio = 2 * gain
     peaks = "; ".join(f"{dependence:.3g}: {tried[dependence]:,.2f}" for dependence in sorted(tried))
     p, size = float(chdtrc(1, ratio)), f"a correlation of {float(law.correlation):.3g}"
     head = "These data ask for a correlation" if p < _BY_CHANCE else "These data do not ask for a correlation"

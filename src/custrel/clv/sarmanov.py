@@ -26,13 +26,23 @@ from custrel.clv.paretonbd import ParetoNBD
 from custrel.stats.quadrature import FALL, hill_integral, smooth_integral
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from custrel.stats.estimate import Array
 
-__all__ = ["Bound", "Cases", "Coins", "Together", "chances_of", "mean_weight", "means_over_time", "watched_for"]
+__all__ = [
+    "Bound",
+    "Cases",
+    "Coins",
+    "Rounded",
+    "Together",
+    "chances_of",
+    "mean_weight",
+    "means_over_time",
+    "watched_for",
+]
 
 _MOST = float(np.log(1e4))  # how many times as likely as by chance a case may be
 _FAR = 600.0  # exp(600), times any parameter, is a number still
@@ -68,6 +78,27 @@ class Bound:
         return self.buys * odds[0] + self.leaves * odds[1] + self.rest
 
 
+@dataclass(frozen=True)
+class Rounded:
+    """All bounds of each customer, the corners where two meet rounded: a little lower than the lowest, and smooth.
+
+    Parameters
+    ----------
+    width
+        Of a corner, in log odds.
+
+    Examples
+    --------
+    Where both odds are one, w is below its bound of 1 by the logarithm of 2, times the width.
+
+    >>> coins = Coins(ParetoNBD(1.0, 1.0, 1.0, 1.0), 1.0, 1.0, by=Rounded(0.01))
+    >>> float(coins.w.round(6)), float(np.exp(-0.01 * np.log(2)).round(6))
+    (0.993092, 0.993092)
+    """
+
+    width: float
+
+
 _RISING = Bound(1, 0, 0.0), Bound(0, 1, 0.0), Bound(1, 1, -_MOST), Bound(1, 1, -_MOST)
 _FALLING = Bound(0, 0, 0.0), Bound(1, 1, 0.0), Bound(1, 0, -_MOST), Bound(0, 1, -_MOST)
 
@@ -85,13 +116,13 @@ class Coins:
     delay
         The c of the family.
     by
-        The bound to go by; if not given, the lowest of all.
+        The bound to go by, or all with rounded corners; if not given, the lowest of all.
     """
 
     rates: ParetoNBD
     dependence: float | Array
     delay: float | Array
-    by: Bound | None = None
+    by: Bound | Rounded | None = None
 
     @property
     def exponents(self) -> tuple[Array, Array]:
@@ -106,7 +137,7 @@ class Coins:
         return still + np.log(-np.expm1(-still)), stays + np.log(-np.expm1(-stays))
 
     def slopes(self) -> Array:
-        """Derivatives of both log odds in r, alpha, s, beta, where these are numbers: ``(2, 4)``."""
+        """Derivatives of both log odds in r, alpha, s, beta, ``(2, 4)``, or for each customer beside."""
         r, alpha, s, beta = self.rates
         still, stays = (-np.expm1(-exponent) for exponent in self.exponents)
         own = (
@@ -115,12 +146,13 @@ class Coins:
             np.log1p(self.delay / beta) / stays,
             -s * self.delay / (beta * (beta + self.delay)) / stays,
         )
-        return np.array([[own[0], own[1], 0.0, 0.0], [0.0, 0.0, own[2], own[3]]], dtype=np.float64)
+        one, two, three, four, no = np.broadcast_arrays(*own, 0.0)
+        return np.array([[one, two, no, no], [no, no, three, four]])
 
     @property
     def bound(self) -> Bound:
         """The one to go by: the lowest, or between two where they meet."""
-        if self.by is not None:
+        if isinstance(self.by, Bound):
             return self.by
         odds, up = np.broadcast_arrays(*self.log_odds), np.asarray(self.dependence) >= 0
         ways = [
@@ -128,12 +160,15 @@ class Coins:
             for pair in zip(_RISING, _FALLING, strict=True)
         ]
         heights = np.stack([way.at((odds[0], odds[1])) for way in ways])
-        lowest = heights == heights.max(axis=0)
+        top = heights.max(axis=0)
+        lowest = heights == top if self.by is None else np.exp((heights - top) / self.by.width)
         shares = lowest / lowest.sum(axis=0)
         i, j, rest = (
             sum(map(np.multiply, shares, parts)) for parts in zip(*(vars(way).values() for way in ways), strict=True)
         )
-        return Bound(i, j, rest)
+        if self.by is None:
+            return Bound(i, j, rest)
+        return Bound(i, j, top + self.by.width * np.log(lowest.sum(axis=0)) - i * odds[0] - j * odds[1])
 
     @property
     def w(self) -> Array:
@@ -148,7 +183,7 @@ class Coins:
         return Cases(1 + w, 1 - other, 1 - one, 1 + rest, self.delay)
 
     def slopes_of_cases(self) -> Array:
-        """Derivatives of the four weights at this dependence, in r, alpha, s, beta, where these are numbers."""
+        """Derivatives of the four weights at this dependence, in r, alpha, s, beta."""
         buys, leaves = self.slopes()
         bound = self.bound.buys * buys + self.bound.leaves * leaves
         both, only_buys, only_leaves, neither, _ = self.cases()
@@ -234,7 +269,7 @@ def watched_for(event: NDArray[np.bool_], shape: Any, scale: Any, delay: float |
 
 
 def means_over_time(
-    of: Callable[..., tuple[Array, ...]], hill: tuple[Any, ...], span: Array, cases: Cases
+    of: Callable[..., tuple[Array, ...]], hill: tuple[Any, ...], span: Array, cases: Iterable[Any]
 ) -> tuple[Array, ...]:
     r"""Means of of(m, a + y, k, b + y, cases) under :math:`(1 + y/a)^{-m} (1 + y/b)^{-k}`, y from 0 to the span.
 
