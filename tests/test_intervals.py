@@ -171,7 +171,7 @@ def test_the_data_that_a_fit_keeps_are_not_the_callers(cdnow):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "crowds"), [("sandwich", 200), ("profile", 100), ("bootstrap", 60)])
+@pytest.mark.parametrize(("kind", "crowds"), [("sandwich", 100), ("profile", 60), ("bootstrap", 30)])
 def test_intervals_hold_the_truth_as_often_as_they_say(kind, crowds):
     held = []
     with warnings.catch_warnings():

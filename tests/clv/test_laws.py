@@ -38,7 +38,7 @@ class Specimen:
     law: PurchaseLaw
     times: tuple[str, ...]
     paces: tuple[str, ...] = ()
-    crowds: int = 200
+    crowds: int = 100
     """How many are fitted to count how often intervals hold the truth: fewer where a fit takes a second."""
 
 
@@ -665,7 +665,7 @@ def test_fitting_finds_the_law_that_made_the_data(law):
 @pytest.mark.slow
 @each_law
 def test_intervals_hold_the_truth_as_often_as_they_say(law):
-    # Of 200 crowds, each fitted by itself: 180 are expected, and 5 standard errors are 21.
+    # Of 100 crowds, each fitted by itself: 90 are expected, and 5 standard errors are 15.
     rng, held, crowds = np.random.default_rng(77), [], SPECIMEN_OF[type(law)].crowds
     half = 1.6448536269514722  # 90 %
     for _ in range(crowds):
