@@ -25,6 +25,7 @@ __all__ = [
     "moment_of",
     "period_of",
     "start_of",
+    "whole_lengths",
 ]
 
 GRAINS = {"microsecond": 0, "second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
@@ -148,15 +149,15 @@ def _period_of(value: nw.Expr, length: int, library: str) -> nw.Expr:
     if library == "duckdb":
         return _spanned(value, length)
     years = value.dt.year().cast(nw.Int64) - 1
-    leaps = _whole(years, 4) - _whole(years, 100) + _whole(years, 400)
+    leaps = whole_lengths(years, 4) - whole_lengths(years, 100) + whole_lengths(years, 400)
     days = 365 * years + leaps + value.dt.ordinal_day().cast(nw.Int64) - 1
     if length >= GRAINS["day"]:
-        return _whole(days, length // GRAINS["day"])
+        return whole_lengths(days, length // GRAINS["day"])
     clock = [value.dt.hour(), value.dt.minute(), value.dt.second()]
     hours, minutes, rest = (part.cast(nw.Int64) for part in clock)
     seconds = days * 86_400 + hours * 3600 + minutes * 60 + rest
     if length:
-        return _whole(seconds, length)
+        return whole_lengths(seconds, length)
     return seconds * 1_000_000 + _fraction(value, library).cast(nw.Int64)
 
 
@@ -174,13 +175,13 @@ def _fraction(value: nw.Expr, library: str) -> nw.Expr:
 def _spanned(value: nw.Expr, length: int) -> nw.Expr:
     if length >= GRAINS["day"]:
         days = value.cast(nw.Date) - nw.lit(_BEGINNING.date())  # to DuckDB a whole number, not a span
-        return _whole(days, length // GRAINS["day"])
+        return whole_lengths(days, length // GRAINS["day"])
     span = (value - nw.lit(_BEGINNING)).dt
     if length >= 60:
-        return _whole(span.total_minutes(), length // 60)
+        return whole_lengths(span.total_minutes(), length // 60)
     return span.total_seconds() if length else span.total_microseconds()
 
 
-def _whole(number: nw.Expr, length: int) -> nw.Expr:
+def whole_lengths(number: nw.Expr, length: int) -> nw.Expr:
     """How many whole lengths fit in a number of 0 or more: what SQL engines make of // costs twenty times as much."""
     return number if length == 1 else ((number + 0.5) * (1 / length)).floor().cast(nw.Int64)

@@ -16,6 +16,7 @@ from custrel.errors import DomainError, one_of
 from custrel.feedback.reading.measured import MEAN_INTERVALS, SHARE_INTERVALS, Interval, Measured, mean, share
 from custrel.feedback.reading.question import Question, Reading, Scale
 from custrel.feedback.reading.told import told
+from custrel.feedback.reading.units import ratio
 from custrel.stats.estimate import Estimate, estimates
 from custrel.stats.proportion import BOUNDS_OF_A_SHARE
 
@@ -61,7 +62,7 @@ def satisfaction(satisfied: ArrayLike, n: ArrayLike, *, interval: str = "wilson"
     if not np.all(k <= n):
         raise DomainError(f"satisfied must lie between 0 and n, got {satisfied!r} of {n.tolist()!r}")
     low, high = BOUNDS_OF_A_SHARE[interval](k, n, level=checked_level(level))
-    value = np.divide(k, n, out=np.full(n.shape, np.nan), where=n > 0)
+    value = ratio(k, n)
     return estimates(value, low, high, n, interval, level)
 
 

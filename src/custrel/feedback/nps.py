@@ -28,18 +28,19 @@ from custrel.errors import DomainError, one_of
 from custrel.feedback.reading.measured import Interval, Measured, net_share
 from custrel.feedback.reading.question import Question, Reading, Scale
 from custrel.feedback.reading.told import told
+from custrel.feedback.reading.units import ratio
 from custrel.stats.estimate import Estimate, estimates
 from custrel.stats.net_share import BOUNDS_OF_A_NET_SHARE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
     from custrel.feedback.reading.answers import Answers
     from custrel.stats.estimate import Array
 
-__all__ = ["breaks_of", "net_promoter_score", "nps"]
+__all__ = ["breaks_of", "net_promoter_score", "nps", "nps_question"]
 
 
 def net_promoter_score(
@@ -71,7 +72,7 @@ def net_promoter_score(
     P, _, D = counts
     n = np.sum(counts, axis=0)
     low, high = BOUNDS_OF_A_NET_SHARE[interval](*counts, level=checked_level(level))
-    value = np.divide(P - D, n, out=np.full(n.shape, np.nan), where=n > 0)
+    value = ratio(P - D, n)
     return estimates(100 * value, 100 * low, 100 * high, n, interval, level)
 
 
@@ -144,9 +145,7 @@ def nps(
     >>> nps([9, 10, 3])
     33.33 (-58.47 to 87.7, 95 % score, n = 3)
     """
-    ends, detractor, passive = breaks_of(scale, breaks)
-    marks = {"promoters": lambda points: points > passive, "detractors": lambda points: points <= detractor}
-    question = Question.of(score, by, Scale(ends), marks, reading, flags=True, survey="nps")
+    question = nps_question(score, by, scale, breaks, reading)
     how = Interval(interval, level, question.seed)
 
     def measure(found: Answers, population: Array | None) -> Measured:
@@ -155,6 +154,19 @@ def nps(
         return net.beside(promoters=P, passives=found.units.rest("promoters", "detractors"), detractors=D)
 
     return told(answers, question, how, measure)
+
+
+def nps_question(
+    score: str,
+    by: str | Sequence[str],
+    scale: tuple[float, float],
+    breaks: Sequence[float] | None,
+    reading: Mapping[str, Any],
+) -> Question:
+    """What is asked of answers for a Net Promoter Score."""
+    ends, detractor, passive = breaks_of(scale, breaks)
+    marks = {"promoters": lambda points: points > passive, "detractors": lambda points: points <= detractor}
+    return Question.of(score, by, Scale(ends), marks, reading, flags=True, survey="nps")
 
 
 def breaks_of(scale: tuple[float, float], breaks: Sequence[float] | None) -> tuple[tuple[float, float], float, float]:

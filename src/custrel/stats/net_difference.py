@@ -28,6 +28,7 @@ References
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
@@ -56,36 +57,36 @@ class Difference(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class Side(ABC):
     """What was found before, or after, in arrays of one shape: how far its bounds lie, what adjusting makes of it."""
 
     ends: ClassVar[tuple[float, float]]
     """Between which numbers a difference of two such lies."""
 
     @property
+    @abstractmethod
     def value(self) -> Array:
         """The estimate."""
-        raise NotImplementedError
 
+    @abstractmethod
     def below(self, z: float) -> Array:
         """How far down its bound lies, z standard errors away."""
-        raise NotImplementedError
 
+    @abstractmethod
     def above(self, z: float) -> Array:
         """How far up."""
-        raise NotImplementedError
 
+    @abstractmethod
     def z_below(self, x: Array) -> Array:
         """How many standard errors away a bound lies that reaches so far down."""
-        raise NotImplementedError
 
+    @abstractmethod
     def z_above(self, x: Array) -> Array:
         """Up."""
-        raise NotImplementedError
 
+    @abstractmethod
     def adjusted(self) -> tuple[Array, Array]:
         """The estimate and its variance after something was added."""
-        raise NotImplementedError
 
     def at(self, places: Any) -> Self:
         """Some of them."""

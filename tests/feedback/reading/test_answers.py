@@ -1,5 +1,6 @@
 """Answers: whatever library they live in, the same figures, or one of our errors."""
 
+from dataclasses import fields
 from datetime import datetime, timedelta
 
 import narwhals.stable.v2 as nw
@@ -9,7 +10,8 @@ import pytest
 
 from custrel import Interactions, frames
 from custrel.errors import DomainError, PromiseError, SchemaError
-from custrel.feedback import ces, csat, net_promoter_score, nps, satisfaction
+from custrel.feedback import Reading, ces, csat, net_promoter_score, nps, satisfaction
+from custrel.feedback.reading.question import Question
 
 ENGINES_BY_DEFAULT = ["pandas", "polars-lazy", "pyarrow", "duckdb"]
 OTHERS = ["pandas-nullable", "pandas-pyarrow", "polars", "ibis", "dask", "pyspark"]
@@ -221,3 +223,7 @@ def test_weights_that_go_with_the_answers_widen_the_interval_as_their_error_says
 def test_what_is_no_argument_is_refused_by_us(ask):
     with pytest.raises(DomainError):
         ask()
+
+
+def test_a_question_has_a_place_for_every_keyword():
+    assert {one.name for one in fields(Question)} >= set(Reading.__annotations__)

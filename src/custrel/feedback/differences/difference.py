@@ -29,11 +29,12 @@ from custrel.errors import DomainError, one_of
 from custrel.feedback.csat import box, boxes_of
 from custrel.feedback.differences.redrawn import redrawn
 from custrel.feedback.differences.waves import Waves, waves_of
-from custrel.feedback.nps import breaks_of
+from custrel.feedback.nps import nps_question
 from custrel.feedback.reading.groups import leave_groups
 from custrel.feedback.reading.measured import Interval, Measured, net_share, share
 from custrel.feedback.reading.question import Question, Reading, Scale
 from custrel.feedback.reading.told import population_of
+from custrel.feedback.reading.units import ratio
 from custrel.stats.estimate import Estimate
 from custrel.stats.net_difference import NetShare, Share, Side, adjusted, adjusted_moments, hybrid, together, wald
 
@@ -54,7 +55,6 @@ __all__ = [
     "linearised",
     "net_promoter_difference",
     "nps_difference",
-    "nps_question",
     "satisfaction_difference",
     "tied",
 ]
@@ -218,19 +218,6 @@ def csat_difference(
     return _told(before, after, _CSAT, question, Interval(interval, level, question.seed), paired, **said)
 
 
-def nps_question(
-    score: str,
-    by: str | Sequence[str],
-    scale: tuple[float, float],
-    breaks: Sequence[float] | None,
-    reading: Mapping[str, Any],
-) -> Question:
-    """What is asked of answers for a Net Promoter Score."""
-    ends, detractor, passive = breaks_of(scale, breaks)
-    marks = {"promoters": lambda points: points > passive, "detractors": lambda points: points <= detractor}
-    return Question.of(score, by, Scale(ends), marks, reading, flags=True, survey="nps")
-
-
 def _told(before: Any, after: Any, metric: Metric, question: Question, how: Interval, paired: str, **said: str) -> Any:
     checked_level(how.level)
     one_of("interval", how.name, [*metric.formulas, "bootstrap", "wald"])
@@ -330,8 +317,8 @@ def net_promoter_difference(
     (P, N, D), (Q, M, E) = (_counted(name, one, 3) for name, one in (("before", before), ("after", after)))
     sizes = P + N + D, Q + M + E
     sides = (
-        NetShare(_part(P, sizes[0]), _part(D, sizes[0]), sizes[0]),
-        NetShare(_part(Q, sizes[1]), _part(E, sizes[1]), sizes[1]),
+        NetShare(ratio(P, sizes[0]), ratio(D, sizes[0]), sizes[0]),
+        NetShare(ratio(Q, sizes[1]), ratio(E, sizes[1]), sizes[1]),
     )
     spreads = [one.plus + one.minus - one.value**2 for one in sides]
     return _of_counts(NPS, sides, spreads, Interval(interval, level))
@@ -368,7 +355,7 @@ def satisfaction_difference(
     (k, n), (j, m) = (_counted(name, one, 2) for name, one in (("before", before), ("after", after)))
     if np.any(k > n) or np.any(j > m):
         raise DomainError(f"no more can be satisfied than answered, got {before!r} and {after!r}")
-    sides = Share(_part(k, n), n), Share(_part(j, m), m)
+    sides = Share(ratio(k, n), n), Share(ratio(j, m), m)
     return _of_counts(_CSAT, sides, [one.share * (1 - one.share) for one in sides], Interval(interval, level))
 
 
@@ -383,16 +370,12 @@ def _of_counts(metric: Metric, sides: tuple[Side, Side], spreads: Sequence[Array
     one_of("interval", how.name, [*metric.formulas, "wald"])
     checked_level(how.level)
     sizes = [np.asarray(one.n) for one in sides]  # type: ignore[attr-defined]
-    first, second = (np.sqrt(_part(spread, n)) for spread, n in zip(spreads, sizes, strict=True))
+    first, second = (np.sqrt(ratio(spread, n)) for spread, n in zip(spreads, sizes, strict=True))
     found = differed(metric, sides, together(first, second, 0.0), how, 0.0)
     row: dict[str, Any] = {name: one if one.ndim else one.item() for name, one in found.items()}
     value, low, high = (row.pop(name) for name in ("value", "low", "high"))
     n: list[Any] = [one if one.ndim else int(one) for one in sizes]
     return Estimate(value, low, high, n[0] + n[1], how.name, how.level, also={**row, "n_before": n[0], "n_after": n[1]})
-
-
-def _part(part: Array, whole: Array) -> Array:
-    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0))
 
 
 def differed(

@@ -30,7 +30,7 @@ from scipy.special import chdtrc
 
 from custrel.checked import checked_level
 from custrel.errors import DomainError, one_of
-from custrel.feedback.differences.difference import NPS, differed, linearised, nps_question, tied
+from custrel.feedback.differences.difference import NPS, differed, linearised, tied
 from custrel.feedback.differences.waves import (
     Waves,
     aligned,
@@ -42,6 +42,7 @@ from custrel.feedback.differences.waves import (
     rows_of,
     who_is_who,
 )
+from custrel.feedback.nps import nps_question
 from custrel.feedback.reading.answers import Answers, answers_of
 from custrel.feedback.reading.groups import Groups, leave_groups
 from custrel.feedback.reading.measured import Interval

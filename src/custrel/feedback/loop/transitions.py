@@ -17,6 +17,7 @@ from custrel.errors import one_of
 from custrel.feedback.loop.events import coded, refuse_nobody
 from custrel.feedback.reading.answers import answers_of
 from custrel.feedback.reading.question import Question, Scale
+from custrel.feedback.reading.units import ratio
 from custrel.frames import collect, enter, leave, mark, require
 from custrel.interactions import Interactions
 from custrel.moments import period_of
@@ -108,7 +109,7 @@ def transitions(
         k[3, :] = k[:, 3] = np.nan
     n = np.broadcast_to(np.nansum(k, axis=1, keepdims=True), k.shape)
     low, high = BOUNDS_OF_A_SHARE[interval](k, n, level=checked_level(level))
-    share = np.divide(k, n, out=np.full(k.shape, np.nan), where=n > 0)
+    share = ratio(k, n)
     states = np.array(_STATES, dtype=object)
     columns = {"from": np.repeat(states, 4), "to": np.tile(states, 4), "n": moves.n.ravel(), "share": share.ravel()}
     columns |= {"low": low.ravel(), "high": high.ravel(), "excluded_superseded": moves.superseded.ravel()}

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from custrel.stats.estimate import Array
 
-__all__ = ["Units", "joined"]
+__all__ = ["Units", "joined", "ratio"]
 
 _CELLS = 4_000_000  # numbers held at a time
 
@@ -103,20 +103,20 @@ class Units:
 
     def share(self, mark: str) -> Array:
         """Weighted mean of a mark in each group; NaN where there is no answer."""
-        return _ratio(self.per_group(self.marks[mark]), self.per_group(self.w))
+        return ratio(self.per_group(self.marks[mark]), self.per_group(self.w))
 
     def rest(self, *marks: str) -> Array:
         """Share of what bears none of these marks, of which an answer bears one at most."""
         marked = np.sum([self.per_group(self.marks[mark]) for mark in marks], axis=0)
-        return np.maximum(_ratio(self.per_group(self.w) - marked, self.per_group(self.w)), 0)
+        return np.maximum(ratio(self.per_group(self.w) - marked, self.per_group(self.w)), 0)
 
     def mean_of(self, mark: Callable[[Mapping[str, Array]], Array]) -> tuple[Array, Array]:
         """Weighted mean of what is made of the marks, and its variance, linearised."""
         sums = mark(self.marks)
-        mean = _ratio(self.per_group(sums), self.per_group(self.w))
+        mean = ratio(self.per_group(sums), self.per_group(self.w))
         G = self.per_group()
         scatter = self.per_group((sums - mean[self.group] * self.w) ** 2)
-        return mean, _ratio(G, G - 1) * _ratio(scatter, self.per_group(self.w) ** 2)
+        return mean, ratio(G, G - 1) * ratio(scatter, self.per_group(self.w) ** 2)
 
     def effective(self, spread: Array, variance: Array, level: float) -> Array:
         """How many independent answers of equal weight would say as much.
@@ -131,14 +131,14 @@ class Units:
             Level of the interval that is to be made; it decides what few customers cost.
         """
         n, G, W = self.answers(), self.per_group(), self.per_group(self.w)
-        kish, of_units = self.kish(), _ratio(W**2, self.per_group(self.w**2))
-        seen = _ratio(spread * n, variance * (n - 1))  # as many answers as have this variance
+        kish, of_units = self.kish(), ratio(W**2, self.per_group(self.w**2))
+        seen = ratio(spread * n, variance * (n - 1))  # as many answers as have this variance
         found = np.where(variance > 0, np.fmin(seen, kish), of_units)
-        return np.asarray(np.where(G > 1, found * _kept(n, G, level), 1.0) * _ratio(n, n))
+        return np.asarray(np.where(G > 1, found * _kept(n, G, level), 1.0) * ratio(n, n))
 
     def kish(self) -> Array:
         """How many answers of equal weight would say as much, if weights and answers were unrelated."""
-        return _ratio(self.per_group(self.w) ** 2, self.per_group(self.w2))
+        return ratio(self.per_group(self.w) ** 2, self.per_group(self.w2))
 
     def plain(self) -> NDArray[np.bool_]:
         """Whether every unit of a group is one answer, all of the same weight."""
@@ -165,7 +165,7 @@ class Units:
                 block = max(1, _CELLS // rows.size)
                 sizes = [min(block, repeats - start) for start in range(0, repeats, block)]
                 drawn = (rng.multinomial(units, self.k[rows] / units, size=size) for size in sizes)
-                means = [_ratio(some @ sums[rows], some @ self.w[rows]) for some in drawn]
+                means = [ratio(some @ sums[rows], some @ self.w[rows]) for some in drawn]
                 yield int(self.group[rows[0]]), np.concatenate(means)
 
 
@@ -186,6 +186,10 @@ def _kept(n: Array, G: Array, level: float) -> Array:
     return np.asarray((many / few) ** 2)
 
 
-def _ratio(part: Array, whole: Array) -> Array:
-    """A ratio; NaN where there is nothing to divide by."""
+def ratio(part: Array, whole: Array) -> Array:
+    """A ratio; NaN where there is nothing to divide by.
+
+    >>> ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0]))
+    array([0.5, nan])
+    """
     return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0))

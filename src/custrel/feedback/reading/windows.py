@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from custrel.moments import GRAINS, moment_of, period_of
+from custrel.moments import GRAINS, moment_of, period_of, whole_lengths
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +23,7 @@ def window_of(column: str, every: str, library: str) -> nw.Expr:
     if every in GRAINS:
         return period_of(column, every, library).cast(nw.Int64)
     months = 12 * nw.col(column).dt.year().cast(nw.Int64) + nw.col(column).dt.month().cast(nw.Int64) - 1
-    whole = _MONTHS[every]
-    return months if whole == 1 else ((months + 0.5) * (1 / whole)).floor().cast(nw.Int64)
+    return whole_lengths(months, _MONTHS[every])
 
 
 def beginnings(windows: NDArray[Any], every: str) -> NDArray[np.datetime64]:
